@@ -17,9 +17,12 @@ compile -c embedding.txt stack.in -o stack.txt
 compile -c stack.txt dev.in -o dev.txt
 compile -c dev.txt browser.in -o browser.txt
 
-# The CPU build of torch for Linux carries the version 2.13.0+cpu and no CUDA packages; macOS has it under 2.13.0.
+# The CPU build of torch for Linux has the version 2.13.0+cpu and needs no CUDA packages; macOS has it under 2.13.0.
+# Two lines, so that pip never takes the CUDA build of the same version for the CPU one.
 {
     echo "# Written by \`make lock\`: torch's CPU build, for Linux (x86_64, Python 3.11) and macOS."
-    sed -n '/^torch==/,/^    # via/p' torch-cuda.txt | grep -v '# via' | sed '$s/$/ \\/'
+    echo 'torch==2.13.0+cpu ; sys_platform == "linux" \'
     sed 's/^/    --hash=sha256:/' torch-cpu.hashes | sed '$!s/$/ \\/'
+    echo 'torch==2.13.0 ; sys_platform == "darwin" \'
+    sed -n '/^torch==/,/^    # via/p' torch-cuda.txt | grep 'hash='
 } > torch-cpu.txt

@@ -1,0 +1,11 @@
+"""The Celery application: queue `embeddings` (answers questions' vectors) and queue `housekeeping`."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("halfpenny")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
