@@ -9,6 +9,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line  # noqa: PLC0415 (settings first)
 
+    import config.celery  # noqa: F401, PLC0415 (tasks published by a command find the broker)
+
     execute_from_command_line(sys.argv)
 
 

@@ -1,5 +1,1 @@
-"""Project configuration. The Celery application is imported here so that shared tasks find it."""
-
-from config.celery import app as celery_app
-
-__all__ = ["celery_app"]
+"""Project configuration: settings, entry points, the development stack."""
