@@ -1,0 +1,49 @@
+"""A stored answer: the value of L1, the payload of L2."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredAnswer:
+    """A complete successful answer of a provider, as any later hit needs it. Times are Unix seconds."""
+
+    entry: UUID
+    text: str
+    message: dict[str, Any]
+    """The assistant's message as the provider sent it (`role`, `content`, ...)."""
+    model: str
+    provider: str
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+    cost_nano: int
+    complexity: str
+    key_public_id: str
+    request_id: UUID
+    created_at: float
+    expires_at: float
+    tags: tuple[str, ...] = ()
+
+
+class BrokenAnswer(Exception):
+    """A stored value is not a stored answer."""
+
+
+_ADAPTER = TypeAdapter(StoredAnswer)
+
+
+def dump(answer: StoredAnswer) -> bytes:
+    return orjson.dumps(answer)
+
+
+def load(value: bytes) -> StoredAnswer:
+    """Return the answer of a stored value; raises BrokenAnswer on anything that fails its schema."""
+    try:
+        return _ADAPTER.validate_json(value)
+    except ValidationError as error:
+        raise BrokenAnswer(f"{error.error_count()} fields are wrong") from None

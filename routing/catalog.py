@@ -1,0 +1,77 @@
+"""Routing's parts of the policy snapshot: models, prices, provider access and rules as plain values."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """Pico-USD per token (USD per million tokens x 10^6: exact for prices of six decimals)."""
+
+    effective_from: float
+    """Unix seconds."""
+    input_pico: int
+    output_pico: int
+    cache_read_pico: int
+    cache_write_pico: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderAccess:
+    """Where a provider is and how to sign in there. Keys stay encrypted until a call needs one."""
+
+    slug: str
+    kind: Literal["openai"]
+    base_url: str
+    encrypted_keys: tuple[str, ...]
+    """base64 of each active provider key's ciphertext (see routing/secrets.py)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """A model at a provider that calls may be sent to."""
+
+    id: int
+    provider: str
+    """The provider's slug."""
+    name: str
+    upstream_name: str
+    tier: Literal["cheap", "strong"]
+    context_tokens: int
+    aliases: tuple[str, ...]
+    prices: tuple[Price, ...]
+    """Newest first."""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.provider}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """One routing rule (fields of models.RoutingRule)."""
+
+    name: str
+    priority: int
+    model_asked: str
+    min_score: float
+    max_score: float
+    tags: tuple[str, ...]
+    action: Literal["route", "deny"]
+    target_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalog:
+    """Gateway-wide: every active target and provider, and the rules of all tenants."""
+
+    targets: tuple[Target, ...]
+    providers: tuple[ProviderAccess, ...]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TenantRules:
+    """A tenant's own rules; they come before those of all tenants."""
+
+    rules: tuple[Rule, ...]

@@ -1,0 +1,95 @@
+"""The policy snapshot: everything that the data plane needs to know of a tenant, as plain frozen values.
+
+Each app owns a part of it. A part is a frozen dataclass of JSON-able fields, built from Postgres by the app
+that registers it (in `AppConfig.ready`) and carried to the web processes through the state Redis.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestLimits:
+    """Requests admitted in a fixed window; None: no limit."""
+
+    per_minute: int | None = None
+    per_day: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyPolicy:
+    """What one API key may do. Revoked keys are not in a snapshot at all."""
+
+    public_id: str
+    label: str
+    scopes: frozenset[str]
+    models: frozenset[str]
+    """Models and aliases that the key may use; empty: all."""
+    limits: RequestLimits
+    expires_at: float | None
+    """Unix time in seconds, or None."""
+
+    def allows_model(self, name: str) -> bool:
+        return not self.models or name in self.models
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TenantPolicy:
+    """One tenant's policy at one version."""
+
+    tenant_id: int
+    slug: str
+    version: int
+    limits: RequestLimits
+    keys: Mapping[str, KeyPolicy]
+    """By the hex digest of the key."""
+    parts: Mapping[str, Any] = field(repr=False)
+
+    def part(self, kind: type[Part]) -> Part:
+        """Return the part of this type; KeyError if no app registered it."""
+        return cast(Part, self.parts[kind.__name__])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayPolicy:
+    """What holds for all tenants, at one version."""
+
+    version: int
+    limits: RequestLimits
+    parts: Mapping[str, Any] = field(repr=False)
+
+    def part(self, kind: type[Part]) -> Part:
+        """Return the part of this type; KeyError if no app registered it."""
+        return cast(Part, self.parts[kind.__name__])
+
+
+@dataclass(frozen=True)
+class PartOfPolicy:
+    """A registered part: its type and how it is built from Postgres (blocking, one tenant's id or none)."""
+
+    kind: type[Any]
+    build: Callable[..., Any]
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self.kind)
+
+
+TENANT_PARTS: dict[str, PartOfPolicy] = {}
+GATEWAY_PARTS: dict[str, PartOfPolicy] = {}
+
+
+def register_tenant_part(kind: type[Part], build: Callable[[int], Part]) -> None:
+    """Add a part that each tenant has; `build` takes the tenant's id and reads Postgres."""
+    TENANT_PARTS[kind.__name__] = PartOfPolicy(kind, build)
+
+
+def register_gateway_part(kind: type[Part], build: Callable[[], Part]) -> None:
+    """Add a part that is the same for all tenants; `build` reads Postgres."""
+    GATEWAY_PARTS[kind.__name__] = PartOfPolicy(kind, build)
