@@ -1,20 +1,23 @@
-"""The folder that holds a stack's state: its layout, its secrets and the lock of the one manager that may run it."""
+"""The folder that holds a stack's state: its layout, its secrets, the locks of those who run it."""
 
 import base64
 import fcntl
 import json
 import os
 import secrets
+import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO
+
+from config.devstack.keeper import LIVE_KEEPERS
 
 
 class StackError(Exception):
     """The stack cannot start or go on; the message says why and what to do."""
 
 
-class AlreadyRunning(StackError):
+class AlreadyRunningError(StackError):
     """Another manager is running in this home."""
 
 
@@ -104,20 +107,43 @@ class Home:
     def hold_lock(self) -> IO[str]:
         """Takes the manager's lock until the returned file is closed or this process ends.
 
-        A record lock: a kill -9 frees it and a forked child does not inherit it. Raises AlreadyRunning.
+        A record lock: a kill -9 frees it and a forked child does not inherit it. Raises AlreadyRunningError.
         """
         file = self.lock.open("a+")
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        # A keeper may hold it for a moment while it looks whether the manager is there.
+        if not _lock_within(file, 1.0):
             file.seek(0)
             owner = file.read().strip() or "unknown"
             file.close()
-            raise AlreadyRunning(f"a stack is already running in {self.path} (process {owner})") from error
+            raise AlreadyRunningError(f"a stack is already running in {self.path} (process {owner})")
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
         return file
+
+    def await_last_keepers(self, timeout_s: float) -> None:
+        """Returns when no keeper of an earlier start is left in this home. Raises AlreadyRunningError."""
+        with (self.run_dir / LIVE_KEEPERS).open("a+") as file:
+            if not _lock_within(file, timeout_s):
+                raise AlreadyRunningError(f"processes of an earlier start are still running in {self.path}")
+
+    def forget_processes(self) -> None:
+        """Removes pid files and the gate that a kill -9 left behind."""
+        for left in (self.gate, *self.run_dir.glob("*.pid")):
+            left.unlink(missing_ok=True)
+
+
+def _lock_within(file: IO[str], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def open_home(path: Path) -> Home:

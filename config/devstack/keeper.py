@@ -1,16 +1,18 @@
 """One keeper stands over each process of the development stack, and nothing outlives it.
 
-It starts its child (after a gate, if there is one), starts it again when it dies unexpectedly, writes the child's
-real pid to `<run-dir>/<name>.pid`, and ends it when asked to, when its own parent is gone, or when the run manager
-no longer holds its lock. A standard-library script without imports from the project, so that it starts in a few
-milliseconds: `python -I -S keeper.py --name web --run-dir DIR -- COMMAND ...`.
+It starts its child (after a gate, if there is one), starts it again when it dies unexpectedly, writes the
+child's real pid to `<run-dir>/<name>.pid`, and ends it when asked to, when its own parent is gone, or when
+the run manager no longer holds its lock. A standard-library script without imports from the project, so that
+it starts in a few milliseconds: `python -I -S keeper.py --name web --run-dir DIR -- COMMAND ...`.
 """
 
 import argparse
+import contextlib
 import ctypes
 import errno
 import fcntl
 import os
+import pwd
 import select
 import signal
 import subprocess
@@ -19,20 +21,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
 SETTLED_S = 10.0
 LOOK_S = 0.25
 PR_SET_PDEATHSIG = 1
+LIVE_KEEPERS = "keepers.lock"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
     """What a keeper was told. Paths are absolute; times are in seconds.
 
-    `gate`: a file that must exist before the first start. `lock`: the file whose lock the run manager holds while it
-    lives. `after`: names whose pid files must be gone before the child is stopped (servers stop last).
+    `gate`: a file that must exist before the first start. `lock`: the file whose lock the run manager holds
+    while it lives. `after`: names whose pid files must be gone, for at most `after_s`, before the child is
+    stopped (servers stop last). `once`: the child is not started again, and its exit code is the keeper's.
     """
 
     name: str
@@ -56,15 +61,8 @@ class Orders:
     def command_line(self) -> list[str]:
         """The argv that starts a keeper with these orders."""
         line = [sys.executable, "-I", "-S", __file__, "--name", self.name, "--run-dir", str(self.run_dir)]
-        line += [
-            "--stop-signal",
-            self.stop_signal.name,
-            "--grace",
-            str(self.grace_s),
-            "--nice",
-            str(self.nice),
-        ]
-        line += ["--after", ",".join(self.after), "--after-s", str(self.after_s)]
+        line += ["--stop-signal", self.stop_signal.name, "--grace", str(self.grace_s)]
+        line += ["--nice", str(self.nice), "--after", ",".join(self.after), "--after-s", str(self.after_s)]
         for flag, value in (("--lock", self.lock), ("--gate", self.gate), ("--user", self.user)):
             line += [flag, str(value)] if value is not None else []
         return [*line, *(["--once"] if self.once else []), "--", *self.argv]
@@ -91,14 +89,14 @@ def read_orders(arguments: list[str]) -> Orders:
 
 
 def pause_after(lived_s: float, last_pause_s: float) -> float:
-    """Seconds to wait before the next start: doubling from 0.5 to 5, from the beginning after a settled life."""
+    """Seconds to wait before the next start: doubling from 0.5 to 5, anew after a settled life."""
     if lived_s >= SETTLED_S or last_pause_s == 0:
         return FIRST_PAUSE_S
     return min(last_pause_s * 2, LONGEST_PAUSE_S)
 
 
 def death_signal_setter() -> Callable[[signal.Signals], None]:
-    """A function that asks the kernel to signal the calling process when its parent dies; does nothing off Linux.
+    """A function that asks the kernel to signal the calling process when its parent dies (Linux only).
 
     Looked up before any fork: a forked child should not load libraries.
     """
@@ -122,49 +120,54 @@ def lock_is_free(path: Path) -> bool:
     return True
 
 
+def describe_exit(code: int) -> str:
+    """An exit status in words: "exit code 1", "SIGKILL"."""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def primary_group(user: str) -> int:
+    """The id of the user's primary group."""
+    return pwd.getpwnam(user).pw_gid
+
+
 def say(text: str) -> None:
-    """One line for the log. A log whose reader is gone must not stop a keeper from ending its child."""
-    try:
-        print(text, flush=True)
-    except OSError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    """One line for the log; lost when the log's reader is gone, which must not keep a child alive."""
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), f"{text}\n".encode())
 
 
 class Keeper:
-    """Runs one set of orders to its end."""
+    """Carries out one set of orders."""
 
     def __init__(self, orders: Orders) -> None:
         self.orders = orders
-        self.child: subprocess.Popen[bytes] | None = None
         self.stopping = False
         self._parent = os.getppid()
         self._set_death_signal = death_signal_setter()
         self._wake_reader, self._wake_writer = os.pipe()
 
     def run(self) -> int:
-        """Keeps the child running; returns the keeper's exit code once the child is gone for good."""
+        """Keeps the child running until told to stop; returns the keeper's exit code."""
         self._listen()
-        self._wait(lambda: self.orders.gate is None or self.orders.gate.exists())
-        code = self._keep()
-        self._stop_child()
-        self.orders.pid_file.unlink(missing_ok=True)
-        return 0 if self.stopping else code
+        with self._join_live_keepers():
+            self._wait(lambda: self.orders.gate is None or self.orders.gate.exists())
+            code = self._keep()
+            self.orders.pid_file.unlink(missing_ok=True)
+        return code
 
     def _keep(self) -> int:
         pause = 0.0
         while not self.stopping:
             started = time.monotonic()
             child = self._start_child()
-            self._wait(lambda: child.poll() is not None)
-            if self.stopping:
+            if not self._wait(self._has_ended(child)):
+                self._stop_child(child)
                 break
             self._end_group(child)
             if self.orders.once:
-                return exit_code(child.returncode)
+                return 128 - child.returncode if child.returncode < 0 else child.returncode
             pause = pause_after(time.monotonic() - started, pause)
-            say(
-                f"{self.orders.name} ended ({describe_exit(child.returncode)}); starting it again in {pause:g} s"
-            )
+            say(f"{self.orders.name} ended ({describe_exit(child.returncode)}); next start in {pause:g} s")
             self._pause(pause)
         return 0
 
@@ -180,60 +183,61 @@ class Keeper:
     def _on_stop(self, *_: object) -> None:
         self.stopping = True
 
+    def _join_live_keepers(self) -> IO[bytes]:
+        """Holds a shared lock while this keeper lives: a new start waits until the last run's are gone."""
+        file = (self.orders.run_dir / LIVE_KEEPERS).open("a+b")
+        fcntl.lockf(file, fcntl.LOCK_SH)
+        return file
+
     def _start_child(self) -> subprocess.Popen[bytes]:
         user = self.orders.user
-        # The group of its own lets `_end_group` reach grandchildren (pool workers) that a SIGKILL left behind.
-        self.child = subprocess.Popen(
+        child = subprocess.Popen(
             self.orders.argv,
+            # A group of its own lets `_end_group` reach grandchildren (pool workers) left by a SIGKILL.
             start_new_session=True,
-            preexec_fn=self._prepare_child,
+            preexec_fn=self._prepare_child,  # noqa: PLW1509 (a keeper has one thread)
             user=user,
             group=None if user is None else primary_group(user),
             extra_groups=None if user is None else [],
         )
-        temporary = self.orders.pid_file.with_suffix(".pid.new")
-        temporary.write_text(f"{self.child.pid}\n")
-        temporary.replace(self.orders.pid_file)
-        return self.child
+        unfinished = self.orders.pid_file.with_suffix(".new")
+        unfinished.write_text(f"{child.pid}\n")
+        unfinished.replace(self.orders.pid_file)
+        return child
 
     def _prepare_child(self) -> None:
-        # Set after a change of user, which clears it.
+        # Set after the change of user, which would clear it.
         self._set_death_signal(self.orders.stop_signal)
         if self.orders.nice:
             os.nice(self.orders.nice)
 
-    def _wait(self, done: Callable[[], bool]) -> None:
-        """Returns when `done()` or when it is time to stop; looks at once after a signal, else every 0.25 s."""
+    def _has_ended(self, child: subprocess.Popen[bytes]) -> Callable[[], bool]:
+        return lambda: child.poll() is not None
+
+    def _wait(self, done: Callable[[], bool]) -> bool:
+        """Waits until `done()`, looking after every signal, else every 0.25 s; False: it is time to stop."""
         while not self.stopping and not done():
             select.select([self._wake_reader], [], [], LOOK_S)
-            self._drain_wakeups()
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_reader, 1024)
             self.stopping = self.stopping or self._is_orphaned()
+        return not self.stopping
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         self._wait(lambda: time.monotonic() >= end)
 
-    def _drain_wakeups(self) -> None:
-        try:
-            os.read(self._wake_reader, 1024)
-        except BlockingIOError:
-            return
-
     def _is_orphaned(self) -> bool:
-        return os.getppid() != self._parent or (
-            self.orders.lock is not None and lock_is_free(self.orders.lock)
-        )
+        manager_is_gone = self.orders.lock is not None and lock_is_free(self.orders.lock)
+        return manager_is_gone or os.getppid() != self._parent
 
-    def _stop_child(self) -> None:
-        child = self.child
-        if child is None or child.poll() is not None:
-            return
+    def _stop_child(self, child: subprocess.Popen[bytes]) -> None:
         self._wait_for_others(time.monotonic() + self.orders.after_s)
         child.send_signal(self.orders.stop_signal)
         try:
             child.wait(self.orders.grace_s)
         except subprocess.TimeoutExpired:
-            say(f"{self.orders.name} did not stop within {self.orders.grace_s:g} s; killing it")
+            say(f"{self.orders.name} did not stop within {self.orders.grace_s:g} s: killing it")
         self._end_group(child)
 
     def _wait_for_others(self, deadline: float) -> None:
@@ -242,29 +246,10 @@ class Keeper:
             time.sleep(0.05)
 
     def _end_group(self, child: subprocess.Popen[bytes]) -> None:
-        try:
+        # Nobody may be left in the group; macOS says "not permitted" of a group of zombies.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            # Nobody is left in the group; macOS says "not permitted" of a group of zombies.
-            pass
         child.wait()
-
-
-def primary_group(user: str) -> int:
-    """The id of the user's primary group."""
-    import pwd
-
-    return pwd.getpwnam(user).pw_gid
-
-
-def describe_exit(code: int) -> str:
-    """An exit status in words: "exit code 1", "SIGKILL"."""
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def exit_code(code: int) -> int:
-    """The shell's convention for a child that a signal ended: 128 + signal number."""
-    return 128 - code if code < 0 else code
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from config.devstack.home import StackError, write_private
@@ -11,7 +11,7 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_WEB_PORT = 8000
 
 
-class PortBusy(StackError):
+class PortBusyError(StackError):
     """A port that was asked for by name is taken."""
 
 
@@ -35,34 +35,40 @@ def find_free() -> int:
 
 
 def choose_web_port(asked: str | None, free: Callable[[int], bool] = is_free) -> int:
-    """The port of web: `asked` (the PORT variable) or nothing else; 8000 or any free one if nothing was asked.
+    """The port of web: `asked` (the PORT variable) and no other; 8000 or any free one if none was asked.
 
-    Raises PortBusy when the asked port is taken, StackError when it is no port.
+    Raises PortBusyError when the asked port is taken, StackError when it is no port.
     """
     if not asked:
         return DEFAULT_WEB_PORT if free(DEFAULT_WEB_PORT) else find_free()
     if not asked.isdigit() or not 0 < int(asked) < 65536:
         raise StackError(f"PORT={asked!r} is not a port number (1 to 65535)")
     if not free(int(asked)):
-        raise PortBusy(f"port {asked} (from PORT) is in use; stop what listens there or set another PORT")
+        raise PortBusyError(
+            f"port {asked} (from PORT) is in use; stop what listens there or set another PORT"
+        )
     return int(asked)
 
 
 def choose_ports(
-    names: Iterable[str], remembered: Mapping[str, int], free: Callable[[int], bool] = is_free
+    names: Iterable[str],
+    remembered: Mapping[str, int],
+    *,
+    taken: Collection[int] = (),
+    free: Callable[[int], bool] = is_free,
 ) -> dict[str, int]:
-    """A port for each name, no two alike: the remembered one if it is free, else any free one."""
+    """A port for each name, no two alike and none of `taken`: the remembered one if free, else any free one."""
     chosen: dict[str, int] = {}
     for name in names:
         port = remembered.get(name, 0)
-        while not port or port in chosen.values() or not free(port):
+        while not port or port in taken or port in chosen.values() or not free(port):
             port = find_free()
         chosen[name] = port
     return chosen
 
 
 def read_ports(file: Path) -> dict[str, int]:
-    """The ports written by `write_ports`; empty if there are none or the file is damaged (they are only a wish)."""
+    """The ports written by `write_ports`; empty for a missing or damaged file (they are only a wish)."""
     try:
         kept = json.loads(file.read_text())
     except (FileNotFoundError, ValueError):

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,8 @@ UNSHARE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 class Identity:
     """How Postgres, which refuses to run as root, is run.
 
-    `prefix` goes before each command; `user` is switched to if given; `data` is the data folder, `binaries` the
-    folder with `postgres` and `initdb`, both reachable by that user; `notice` is for the person at the screen.
+    `prefix` goes before each command; `user` is switched to if given; `data` is the data folder, `binaries`
+    the folder with `postgres` and `initdb`, both reachable by that user; `notice` is for the screen.
     """
 
     data: Path
@@ -74,7 +75,7 @@ def prepare(home: Home, port: int, *, durable: bool = True) -> Postgres:
 
 
 def choose_identity(home: Home) -> Identity:
-    """An ordinary user runs Postgres directly; root in a user namespace, or as `nobody` where those are refused."""
+    """An ordinary user runs Postgres directly; root in a user namespace or, if refused, as `nobody`."""
     direct = Identity(data=home.path / "postgres", binaries=packaged_binaries())
     if os.geteuid() != 0:
         return direct
@@ -94,7 +95,7 @@ def packaged_binaries() -> Path:
 
 
 def wait_until_ready(url: str, timeout_s: float) -> None:
-    """Returns once the server answers; makes the database the URL names if it is missing. Raises StackError."""
+    """Returns once the server answers; makes the database if it is missing. Raises StackError."""
     deadline = time.monotonic() + timeout_s
     while not _answers(url):
         if time.monotonic() > deadline:
@@ -170,6 +171,7 @@ def _run_initdb(identity: Identity, data: Path, password_file: Path) -> None:
 def _run(line: list[str], user: str | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         line,
+        check=False,
         env=_environment(),
         cwd="/",
         user=user,
@@ -182,12 +184,12 @@ def _run(line: list[str], user: str | None) -> subprocess.CompletedProcess[str]:
 
 
 def _environment() -> dict[str, str]:
-    # macOS refuses to start a postmaster whose locale is unset; PG* variables of the caller must not reach it.
+    # macOS refuses to start a postmaster without a locale; the caller's PG* variables must not reach it.
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _can_work(identity: Identity, folder: Path) -> bool:
-    """Whether initdb runs under this identity and `folder` is writable to it (a namespace drops root's override)."""
+    """Whether initdb runs under this identity and may write to `folder` (a namespace ends root's override)."""
     script = 'test -w "$1" && exec "$2" --version'
     line = [*identity.prefix, "/bin/sh", "-c", script, "sh", str(folder), str(identity.binaries / "initdb")]
     try:
@@ -215,11 +217,12 @@ def _as_nobody(home: Path, binaries: Path) -> Identity:
 
 def _traversable_base() -> Path:
     # Unlike /tmp, /var/tmp outlives a reboot.
-    return next(base for base in (Path("/var/tmp"), Path("/tmp")) if base.is_dir())
+    lasting = Path("/var/tmp")  # noqa: S108 (`_claim` refuses a folder that somebody else made)
+    return lasting if lasting.is_dir() else Path(tempfile.gettempdir())
 
 
 def _claim(place: Path) -> None:
-    """Makes `place` for `nobody`; raises StackError if somebody else got there first (the parent is public)."""
+    """Makes `place` for `nobody`; raises StackError if somebody else did (its parent is public)."""
     owner = pwd.getpwnam(UNPRIVILEGED)
     try:
         place.mkdir(mode=0o700)
@@ -258,7 +261,7 @@ def _give_to(user: str | None, file: Path) -> None:
 
 
 def _remove_stale_lock(data: Path) -> None:
-    """Removes a killed server's postmaster.pid if its number is now some other program's: Postgres would refuse."""
+    """Removes a killed server's postmaster.pid if another program has that pid now: Postgres would refuse."""
     file = data / "postmaster.pid"
     try:
         pid = int(file.read_text().split("\n", 1)[0])

@@ -3,8 +3,8 @@
     with start(Path("/tmp/some home")) as servers:
         psycopg.connect(servers.database_url)
 
-Every server runs under a keeper (see keeper.py), so none outlives the process that started it, not even after a
-kill -9. The command lines (`prepare`) serve the process runner, which keeps the same servers itself.
+Every server runs under a keeper (see keeper.py), so none outlives the process that started it, not even after
+a kill -9. The command lines (`prepare`) serve the process runner, which keeps the same servers itself.
 """
 
 import os
@@ -46,7 +46,7 @@ class Server:
         )
 
 
-class ServerFailed(StackError):
+class ServerFailedError(StackError):
     """A server ended before it was ready; the message holds the end of its log."""
 
 
@@ -86,13 +86,13 @@ def start(home: Path, *, log_dir: Path | None = None, durable: bool = True, rest
     """Starts the three servers in `home` (made if missing) on free loopback ports; returns when all answer.
 
     `log_dir`: where `<name>.log` goes, `<home>/log` if None. `durable=False`: no fsync, for tests.
-    `restart=True`: a server that dies is started again. Raises StackError, ServerFailed.
+    `restart=True`: a server that dies is started again. Raises StackError, ServerFailedError.
     """
     opened = open_home(home)
     for attempt in range(1, STARTS + 1):
         try:
             return _start(opened, log_dir or opened.logs, durable=durable, restart=restart)
-        except ServerFailed as error:
+        except ServerFailedError as error:
             # Somebody may have taken a port between our look and the server's bind.
             if attempt == STARTS or "in use" not in str(error):
                 raise
@@ -111,6 +111,7 @@ def prepare(home: Home, chosen: Mapping[str, int], *, durable: bool = True) -> l
 
 def _start(home: Home, log_dir: Path, *, durable: bool, restart: bool) -> Servers:
     log_dir.mkdir(parents=True, exist_ok=True)
+    home.await_last_keepers(10.0)
     chosen = ports.choose_ports(NAMES, ports.read_ports(home.ports))
     ports.write_ports(home.ports, ports.read_ports(home.ports) | chosen)
     prepared = {server.name: server for server in prepare(home, chosen, durable=durable)}
@@ -146,11 +147,11 @@ def _spawn(home: Home, server: Server, log_dir: Path, *, restart: bool) -> subpr
 
 
 def _await(server: Server, keeper: subprocess.Popen[bytes], log_dir: Path) -> None:
-    """Waits for one server, in short turns so that an early death is told with its log and not as a time-out."""
+    """Waits for one server, in short turns: an early death is told with its log, not as a time-out."""
     deadline = time.monotonic() + 30.0
     while True:
         if keeper.poll() is not None:
-            raise ServerFailed(f"{server.name} ended at once:\n{_tail(log_dir / f'{server.name}.log')}")
+            raise ServerFailedError(f"{server.name} ended at once:\n{_tail(log_dir / f'{server.name}.log')}")
         try:
             server.wait_until_ready(server.url, 0.5)
         except StackError:

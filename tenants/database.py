@@ -1,0 +1,77 @@
+"""The data plane's way to Postgres: a small async pool as the web role, one tenant at a time.
+
+Django's ORM is not used on the request path; pages and commands use it as the owner of the tables.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from django.conf import settings
+from django.db import connections
+from psycopg import AsyncConnection, OperationalError, sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+#: What a caller catches when Postgres is down, slow or exhausted.
+DATABASE_ERRORS = (OperationalError, PoolTimeout)
+
+_CONNECT_SECONDS = 2
+
+
+class TenantDatabase:
+    """A pool of connections whose every transaction sees the rows of one tenant only."""
+
+    def __init__(self, *, max_size: int = 4, wait_seconds: float = 0.5) -> None:
+        """Take the addresses from the settings. `wait_seconds`: longest wait for a free connection."""
+        self._pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+            settings.DATABASE_WEB_URL or _owners_address(),
+            min_size=0,
+            max_size=max_size,
+            timeout=wait_seconds,
+            open=False,
+            configure=_take_web_role,
+            reconnect_timeout=0,
+            kwargs={"connect_timeout": _CONNECT_SECONDS, "application_name": "halfpenny-web"},
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def of_tenant(
+        self, tenant_id: int, *, timeout_ms: int = 1000
+    ) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Give a connection inside a transaction that is bound to the tenant and to a statement timeout.
+
+        Raises one of DATABASE_ERRORS. The binding ends with the transaction, so that the pool never carries
+        one tenant's setting to the next.
+        """
+        async with self._pool.connection() as connection, connection.transaction():
+            await connection.execute(
+                "SELECT set_config('app.tenant', %s, true), set_config('statement_timeout', %s, true)",
+                (str(tenant_id), str(timeout_ms)),
+            )
+            yield connection
+
+
+def _owners_address() -> str:
+    """Return the address that Django itself uses (in a test run: that of the test database)."""
+    fields = connections["default"].settings_dict
+    return make_conninfo(
+        dbname=fields["NAME"],
+        user=fields["USER"],
+        password=fields["PASSWORD"],
+        host=fields["HOST"],
+        port=fields["PORT"],
+    )
+
+
+async def _take_web_role(connection: AsyncConnection[TupleRow]) -> None:
+    """Leave the owner's rights behind, unless the URL signs in as the web role already."""
+    if not settings.DATABASE_WEB_URL:
+        await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(settings.DATABASE_WEB_ROLE)))
+    await connection.commit()

@@ -1,0 +1,40 @@
+import pytest
+from django.db import connection
+
+from tenants.database import TenantDatabase
+from tenants.models import ApiKey, Tenant
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_web_role_sees_one_tenants_rows_even_without_a_filter() -> None:
+    alice = await Tenant.objects.acreate(slug="alice")
+    charlie = await Tenant.objects.acreate(slug="charlie")
+    for tenant in (alice, charlie):
+        await ApiKey.objects.acreate(tenant=tenant, public_id=tenant.slug, digest=tenant.slug, label="k")
+    database = TenantDatabase()
+    await database.open()
+    async with database.of_tenant(alice.pk) as session:
+        rows = await (await session.execute("SELECT public_id FROM tenants_apikey")).fetchall()
+    assert rows == [("alice",)]
+    await database.close()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_pooled_connection_forgets_the_tenant_before_it() -> None:
+    tenant = await Tenant.objects.acreate(slug="alice")
+    database = TenantDatabase(max_size=1)
+    await database.open()
+    async with database.of_tenant(tenant.pk) as session:
+        await session.execute("SELECT 1")
+    async with database._pool.connection() as session:
+        rows = await (await session.execute("SELECT count(*) FROM tenants_tenant")).fetchall()
+    assert rows == [(0,)]
+    await database.close()
+
+
+@pytest.mark.django_db
+def test_the_owner_bypasses_the_policies() -> None:
+    Tenant.objects.create(slug="alice")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM tenants_tenant")
+        assert cursor.fetchone() == (1,)

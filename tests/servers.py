@@ -1,0 +1,25 @@
+"""Pytest plugin (`-p tests.servers`): starts the real servers before Django reads its settings.
+
+DATABASE_URL, REDIS_CACHE_URL and REDIS_STATE_URL name servers to use instead; tests flush those Redis databases.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from config.devstack import servers
+
+_NAMES = ("DATABASE_URL", "REDIS_CACHE_URL", "REDIS_STATE_URL")
+
+os.environ["HALFPENNY_ENV"] = "development"
+os.environ["HALFPENNY_HOME"] = tempfile.mkdtemp(prefix="halfpenny-test-")
+atexit.register(shutil.rmtree, os.environ["HALFPENNY_HOME"], ignore_errors=True)
+
+if not all(os.environ.get(name) for name in _NAMES):
+    running = servers.start(Path(os.environ["HALFPENNY_HOME"]) / "servers", durable=False)
+    atexit.register(running.stop)
+    os.environ["DATABASE_URL"] = running.database_url
+    os.environ["REDIS_CACHE_URL"] = running.redis_cache_url
+    os.environ["REDIS_STATE_URL"] = running.redis_state_url
