@@ -1,5 +1,8 @@
-"""Readies a stack whose processes are starting: migrates, loads the demo tenants, opens the gate, waits until web
-and the embedding worker answer, then prints the banner and writes demo.env, which it keeps true."""
+"""Readies a stack whose processes are starting.
+
+Migrates, loads the demo tenants, opens the gate, waits until web and the embedding worker answer, then prints
+the banner and writes demo.env, which it keeps true.
+"""
 
 import http.client
 import json
@@ -11,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from config.devstack import envfile, postgres, valkey
 from config.devstack.home import Home, StackError
@@ -196,6 +198,14 @@ def banner(demo: Demo, url: str, seconds: float) -> str:
 
 def curl(key: str, url: str, question: str) -> str:
     """A command line that asks one question."""
-    body: dict[str, Any] = {"prompt": question}
-    header = envfile.quote(f"Authorization: Bearer {key}")
-    return f"curl -s {url}/chat -H {header} -H 'Content-Type: application/json' -d {envfile.quote(json.dumps(body))}"
+    headers = (f"Authorization: Bearer {key}", "Content-Type: application/json")
+    body = json.dumps({"prompt": question})
+    return " ".join(
+        [
+            "curl -s",
+            f"{url}/chat",
+            *(f"-H {envfile.quote(header)}" for header in headers),
+            "-d",
+            envfile.quote(body),
+        ]
+    )

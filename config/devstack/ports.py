@@ -57,7 +57,7 @@ def choose_ports(
     taken: Collection[int] = (),
     free: Callable[[int], bool] = is_free,
 ) -> dict[str, int]:
-    """A port for each name, no two alike and none of `taken`: the remembered one if free, else any free one."""
+    """A port for each name, all different and none of `taken`: the remembered one or, if busy, a free one."""
     chosen: dict[str, int] = {}
     for name in names:
         port = remembered.get(name, 0)

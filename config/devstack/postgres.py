@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from config.devstack.home import Home, StackError, write_private
 from config.devstack.keeper import primary_group
@@ -105,20 +106,21 @@ def wait_until_ready(url: str, timeout_s: float) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        psycopg.connect(url, connect_timeout=3).close()
+        # The maintenance database is always there; asking for ours before it is made leaves an error in the log.
+        with psycopg.connect(url, dbname="postgres", autocommit=True, connect_timeout=3) as connection:
+            _make_database(connection)
     except psycopg.OperationalError as error:
         if "password authentication failed" in str(error):
             raise StackError(
                 "Postgres refused its password: secrets.json is not the one of this data"
             ) from error
-        if f'database "{DATABASE}" does not exist' in str(error):
-            _create_database(url)
         return False
     return True
 
 
-def _create_database(url: str) -> None:
-    with psycopg.connect(url, dbname="postgres", autocommit=True, connect_timeout=3) as connection:
+def _make_database(connection: psycopg.Connection[TupleRow]) -> None:
+    exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+    if not exists:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
 
@@ -134,6 +136,7 @@ def _server_line(identity: Identity, port: int, *, durable: bool) -> list[str]:
         "io_method": "sync",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        "log_checkpoints": "off",
         "fsync": "on" if durable else "off",
         "synchronous_commit": "on" if durable else "off",
         "full_page_writes": "on" if durable else "off",
@@ -189,7 +192,7 @@ def _environment() -> dict[str, str]:
 
 
 def _can_work(identity: Identity, folder: Path) -> bool:
-    """Whether initdb runs under this identity and may write to `folder` (a namespace ends root's override)."""
+    """Whether initdb runs under this identity and may write to `folder` (a namespace may end that)."""
     script = 'test -w "$1" && exec "$2" --version'
     line = [*identity.prefix, "/bin/sh", "-c", script, "sh", str(folder), str(identity.binaries / "initdb")]
     try:

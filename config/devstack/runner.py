@@ -25,7 +25,7 @@ STOP_SECONDS = 15
 LAST_RUN_SECONDS = 20.0
 
 
-class StackPrinter(Printer):  # type: ignore[misc] (honcho is untyped)
+class StackPrinter(Printer):  # type: ignore[misc]  # honcho is untyped
     """Prefixes every line with time and name, except the conductor's: its banner is there to be copied."""
 
     def write(self, message: Message) -> None:
@@ -35,11 +35,15 @@ class StackPrinter(Printer):  # type: ignore[misc] (honcho is untyped)
             super().write(message)
 
 
-class FollowingProcess(HonchoProcess):  # type: ignore[misc] (honcho is untyped)
+class FollowingProcess(HonchoProcess):  # type: ignore[misc]  # honcho is untyped
     """honcho's process in the middle (it reads one keeper's output), ended with the manager."""
 
-    def run(self, events: Any = None, ignore_signals: bool = False) -> None:  # noqa: FBT001, FBT002
-        end_with_parent(signal.SIGKILL)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._manager = os.getpid()
+
+    def run(self, events: Any = None, ignore_signals: bool = False) -> None:
+        end_with_parent(self._manager, signal.SIGKILL)
         super().run(events, ignore_signals)
 
 
@@ -49,7 +53,7 @@ def run(home_path: Path, *, with_parent: bool) -> int:
     `with_parent`: also stop when the parent process (make) is gone. Raises StackError.
     """
     if with_parent:
-        end_with_parent(signal.SIGTERM)
+        end_with_parent(os.getppid(), signal.SIGTERM)
     home = open_home(home_path)
     with home.hold_lock():
         home.demo_env.unlink(missing_ok=True)
@@ -57,13 +61,12 @@ def run(home_path: Path, *, with_parent: bool) -> int:
         return _loop(processes)
 
 
-def end_with_parent(number: signal.Signals) -> None:
-    """Has this process signalled when its present parent is gone: by the kernel on Linux, else by a watch."""
-    parent = os.getppid()
+def end_with_parent(parent: int, number: signal.Signals) -> None:
+    """Has this process signalled when its parent is gone: by the kernel on Linux, else by a watch."""
     death_signal_setter()(number)
     if not sys.platform.startswith("linux"):
         threading.Thread(target=_watch_parent, args=(parent, number), daemon=True).start()
-    if parent == 1 and os.getpid() != 1:
+    if os.getppid() != parent:
         os.kill(os.getpid(), number)
 
 

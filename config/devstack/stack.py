@@ -36,7 +36,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process for the runner: a shell command line, the environment, the colour of its prefix is the runner's."""
+    """A process for the runner: its name (the prefix of its lines), a shell command line, the environment."""
 
     name: str
     command: str
