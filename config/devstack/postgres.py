@@ -106,7 +106,7 @@ def wait_until_ready(url: str, timeout_s: float) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        # The maintenance database is always there; asking for ours before it is made leaves an error in the log.
+        # Postgres' own database is there from the start; a failed look for ours would be an error in the log.
         with psycopg.connect(url, dbname="postgres", autocommit=True, connect_timeout=3) as connection:
             _make_database(connection)
     except psycopg.OperationalError as error:
