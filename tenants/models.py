@@ -143,5 +143,3 @@ class GatewayLimit(models.Model):
 
     def __str__(self) -> str:
         return "Gateway-wide limit"
-
-

@@ -5,7 +5,7 @@ that registers it (in `AppConfig.ready`) and carried to the web processes throug
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -93,3 +93,31 @@ def register_tenant_part(kind: type[Part], build: Callable[[int], Part]) -> None
 def register_gateway_part(kind: type[Part], build: Callable[[], Part]) -> None:
     """Add a part that is the same for all tenants; `build` reads Postgres."""
     GATEWAY_PARTS[kind.__name__] = PartOfPolicy(kind, build)
+
+
+def dump_policy(policy: TenantPolicy | GatewayPolicy) -> bytes:
+    """Return the JSON that web processes load again; parts that nobody registered are left out."""
+    adapter = _TENANT if isinstance(policy, TenantPolicy) else _GATEWAY
+    known = TENANT_PARTS if isinstance(policy, TenantPolicy) else GATEWAY_PARTS
+    parts = {name: known[name].adapter.dump_python(part, mode="json") for name, part in policy.parts.items()}
+    return adapter.dump_json(replace(policy, parts=parts))
+
+
+def load_tenant_policy(value: bytes) -> TenantPolicy:
+    """Raise pydantic.ValidationError or KeyError when the value has another form (an older release's)."""
+    policy = _TENANT.validate_json(value)
+    return replace(policy, parts=_loaded(policy.parts, TENANT_PARTS))
+
+
+def load_gateway_policy(value: bytes) -> GatewayPolicy:
+    """Raise pydantic.ValidationError or KeyError when the value has another form (an older release's)."""
+    policy = _GATEWAY.validate_json(value)
+    return replace(policy, parts=_loaded(policy.parts, GATEWAY_PARTS))
+
+
+def _loaded(raw: Mapping[str, Any], known: Mapping[str, PartOfPolicy]) -> dict[str, Any]:
+    return {name: part.adapter.validate_python(raw[name]) for name, part in known.items()}
+
+
+_TENANT = TypeAdapter(TenantPolicy)
+_GATEWAY = TypeAdapter(GatewayPolicy)

@@ -29,7 +29,9 @@ def create_web_role() -> RunPython:
     return RunPython(forwards, RunPython.noop, elidable=False)
 
 
-def secure(table: str, *, column: str = "tenant_id", grant: str = "SELECT", shared: bool = False) -> RunPython:
+def secure(
+    table: str, *, column: str = "tenant_id", grant: str = "SELECT", shared: bool = False
+) -> RunPython:
     """Return the operation that grants the web role access to one tenant's rows of a table.
 
     column: holds the tenant's id. grant: SQL privileges, comma-separated.
