@@ -96,11 +96,10 @@ def register_gateway_part(kind: type[Part], build: Callable[[], Part]) -> None:
 
 
 def dump_policy(policy: TenantPolicy | GatewayPolicy) -> bytes:
-    """Return the JSON that web processes load again; parts that nobody registered are left out."""
-    adapter = _TENANT if isinstance(policy, TenantPolicy) else _GATEWAY
-    known = TENANT_PARTS if isinstance(policy, TenantPolicy) else GATEWAY_PARTS
-    parts = {name: known[name].adapter.dump_python(part, mode="json") for name, part in policy.parts.items()}
-    return adapter.dump_json(replace(policy, parts=parts))
+    """Return the JSON that web processes load again."""
+    if isinstance(policy, TenantPolicy):
+        return _TENANT.dump_json(replace(policy, parts=_dumped(policy.parts, TENANT_PARTS)))
+    return _GATEWAY.dump_json(replace(policy, parts=_dumped(policy.parts, GATEWAY_PARTS)))
 
 
 def load_tenant_policy(value: bytes) -> TenantPolicy:
@@ -113,6 +112,10 @@ def load_gateway_policy(value: bytes) -> GatewayPolicy:
     """Raise pydantic.ValidationError or KeyError when the value has another form (an older release's)."""
     policy = _GATEWAY.validate_json(value)
     return replace(policy, parts=_loaded(policy.parts, GATEWAY_PARTS))
+
+
+def _dumped(parts: Mapping[str, Any], known: Mapping[str, PartOfPolicy]) -> dict[str, Any]:
+    return {name: known[name].adapter.dump_python(part, mode="json") for name, part in parts.items()}
 
 
 def _loaded(raw: Mapping[str, Any], known: Mapping[str, PartOfPolicy]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import redis
 import redis.asyncio
@@ -86,42 +86,37 @@ def announce(tenant_id: int | None) -> None:
             )
         else:
             cursor.execute(
-                "UPDATE tenants_tenant SET policy_version = nextval('tenants_policy_version_seq') WHERE id = %s",
+                "UPDATE tenants_tenant SET policy_version = nextval('tenants_policy_version_seq') "
+                "WHERE id = %s",
                 [tenant_id],
             )
-    transaction.on_commit(lambda: _publish_or_log(tenant_id))
+    transaction.on_commit(lambda: publish(tenant_id))
 
 
-def publish(tenant_id: int | None) -> None:
-    """Build the policy from Postgres and write it to the state Redis. Raises RedisError."""
+def publish(tenant_id: int | None) -> TenantPolicy | GatewayPolicy | None:
+    """Build the policy from Postgres, write it to the state Redis and return it (None: no such tenant).
+
+    A Redis that can't be written is logged, not raised: the version in Postgres is bumped already, so that
+    web processes find the change by comparing.
+    """
     built = selectors.gateway_policy() if tenant_id is None else selectors.tenant_policy(tenant_id)
+    try:
+        _write(tenant_id, built)
+    except RedisError as error:
+        log.error("policy not published", extra={"tenant_id": tenant_id, "error": type(error).__name__})
+    return built
+
+
+def _write(tenant_id: int | None, built: TenantPolicy | GatewayPolicy | None) -> None:
     with _publisher() as client:
         if built is None:
             client.delete(_address(tenant_id))
             client.zadd(_CHANGES, {_name(tenant_id): client.incr(_SERIAL)})
             return
         digests = list(built.keys) if isinstance(built, TenantPolicy) else []
-        client.eval(
-            _PUBLISH,
-            4,
-            _address(tenant_id),
-            _SERIAL,
-            _CHANGES,
-            _KEYS,
-            built.version,
-            dump_policy(built),
-            _name(tenant_id),
-            tenant_id or 0,
-            *digests,
-        )
-
-
-def _publish_or_log(tenant_id: int | None) -> None:
-    try:
-        publish(tenant_id)
-    except RedisError as error:
-        # The row is saved and its version bumped: web processes find it by comparing with Postgres.
-        log.error("policy not published", extra={"tenant_id": tenant_id, "error": type(error).__name__})
+        places = (_address(tenant_id), _SERIAL, _CHANGES, _KEYS)
+        content = (built.version, dump_policy(built), _name(tenant_id), tenant_id or 0)
+        client.eval(_PUBLISH, len(places), *places, *content, *digests)
 
 
 def _publisher() -> "redis.Redis":
@@ -232,7 +227,7 @@ class PolicyStore:
         """Put the tenant's policy into memory, from Redis or else from Postgres; forget one that is gone."""
         policy = await self._read(tenant_id, load_tenant_policy)
         if policy is None or policy.version < at_least:
-            policy = await self._from_postgres(lambda: _built_and_published(tenant_id))
+            policy = await self._from_postgres(lambda: cast(TenantPolicy | None, publish(tenant_id)))
         self._forget(tenant_id)
         if policy is not None:
             self._tenants[tenant_id] = policy
@@ -241,7 +236,7 @@ class PolicyStore:
     async def _load_gateway(self, *, at_least: int = 0) -> None:
         policy = await self._read(None, load_gateway_policy)
         if policy is None or policy.version < at_least:
-            policy = await self._from_postgres(_built_and_published_gateway)
+            policy = await self._from_postgres(lambda: cast(GatewayPolicy, publish(None)))
         self._gateway = policy
 
     def _forget(self, tenant_id: int) -> None:
@@ -252,7 +247,7 @@ class PolicyStore:
 
     async def _read(self, tenant_id: int | None, load: Callable[[bytes], Result]) -> Result | None:
         try:
-            value = await self._redis.hget(_address(tenant_id), "policy")
+            value = cast(bytes | None, await self._redis.hget(_address(tenant_id), "policy"))
             return load(value) if value else None
         except (RedisError, ValidationError, KeyError):
             return None
@@ -290,9 +285,8 @@ class PolicyStore:
         if serial < self._serial or self._serial < 0:
             changed = [_GATEWAY, *(_name(tenant_id) for tenant_id in self._tenants)]
         else:
-            changed = [
-                name.decode() for name in await self._redis.zrangebyscore(_CHANGES, self._serial + 1, "+inf")
-            ]
+            names = await self._redis.zrangebyscore(_CHANGES, self._serial + 1, "+inf")
+            changed = [name.decode() for name in cast(list[bytes], names)]
         await self._reload(changed)
         self._serial = serial
 
@@ -317,16 +311,6 @@ class PolicyStore:
                 await self._load_gateway(at_least=version)
         except PolicyUnavailable as error:
             log.warning("policies not compared with Postgres", extra={"reason": str(error)})
-
-
-def _built_and_published(tenant_id: int) -> TenantPolicy | None:
-    _publish_or_log(tenant_id)
-    return selectors.tenant_policy(tenant_id)
-
-
-def _built_and_published_gateway() -> GatewayPolicy:
-    _publish_or_log(None)
-    return selectors.gateway_policy()
 
 
 def _and_disconnect(read: Callable[[], Result]) -> Result:
