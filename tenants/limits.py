@@ -1,7 +1,7 @@
 """Request limits of API key, tenant and gateway: one atomic step in the state Redis.
 
-Windows are fixed and aligned to Redis' own clock, so that web servers' clocks don't matter. A request that one
-limit refuses is counted by none. While Redis cannot be asked each process admits its share of the limits
+Windows are fixed and aligned to Redis' own clock, so that web servers' clocks don't matter. A request that
+one limit refuses is counted by none. While Redis cannot be asked each process admits its share of the limits
 (limit / number of web processes), counted locally.
 """
 
@@ -28,6 +28,9 @@ TENANT_CEILING_PER_MINUTE = 1_000_000
 
 #: How long a Redis that failed is left alone before it is asked again.
 _REST_SECONDS = 0.5
+
+#: Local counters kept before those of past windows are dropped.
+_LOCAL_COUNTERS = 10_000
 
 # Reads every counter before it writes one: a script that fails half-way is not rolled back.
 # ARGV: window seconds and limit of each key. Returns {index of the refusing limit or 0, now, counts...}.
@@ -167,10 +170,14 @@ class LocalShare:
         full = [count >= self._share(window) for count, window in zip(counts, windows, strict=True)]
         if any(full):
             return _verdict(windows, counts, int(now), full.index(True) + 1, "local")
-        if len(self._counts) > 100_000:
-            self._counts.clear()
+        if len(self._counts) > _LOCAL_COUNTERS:
+            self._drop_past_windows(now)
         self._counts.update({place: count + 1 for place, count in zip(places, counts, strict=True)})
         return _verdict(windows, [count + 1 for count in counts], int(now), 0, "local")
+
+    def _drop_past_windows(self, now: float) -> None:
+        current = {int(now) // seconds for seconds in (MINUTE_SECONDS, DAY_SECONDS)}
+        self._counts = {place: count for place, count in self._counts.items() if place[1] in current}
 
     def _share(self, window: Window) -> int:
         return max(1, window.limit // self._processes)
