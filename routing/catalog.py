@@ -1,6 +1,6 @@
 """Routing's parts of the policy snapshot: models, prices, provider access and rules as plain values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -17,14 +17,25 @@ class Price:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EncryptedKey:
+    """A provider key as it is stored (routing/secrets.py opens it)."""
+
+    uid: str
+    """The row's uuid; the ciphertext is bound to it and to the provider's id."""
+    ciphertext: str = field(repr=False)
+    """base64."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderAccess:
     """Where a provider is and how to sign in there. Keys stay encrypted until a call needs one."""
 
+    id: int
     slug: str
     kind: Literal["openai"]
     base_url: str
-    encrypted_keys: tuple[str, ...]
-    """base64 of each active provider key's ciphertext (see routing/secrets.py)."""
+    encrypted_keys: tuple[EncryptedKey, ...]
+    """The active ones; empty: calls are sent without a key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
