@@ -21,6 +21,24 @@ def of(question: str, *before: str) -> Complexity:
         "",
     ],
 )
+def test_clearly_simple_prompts_are_simple(question: str) -> None:
+    assert of(question).label == "simple"
+    assert of(question).score < 0.3
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Prove step by step that the square root of 2 is irrational, and justify each step you take.",
+        "Implement a thread-safe LRU cache in Python with a maximum size in bytes. It must support per-item "
+        "expiry, handle concurrent readers without blocking them, and include unit tests for every method.",
+        "A tank is filled by two pipes at 12 and 18 litres per minute while a third drains 5 litres per "
+        "minute. If it holds 4500 litres and starts one third full, how many minutes pass until it is full, "
+        "and how many more if the second pipe fails half way? Show your work.",
+        "Let's think this through carefully: compare and contrast event sourcing and change data capture for "
+        "a payments ledger, consider the trade-offs, and design a migration plan with rollback.",
+    ],
+)
 def test_tasks_with_many_steps_or_conditions_are_complex(question: str) -> None:
     assert of(question).label == "complex"
 
