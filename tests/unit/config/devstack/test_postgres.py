@@ -8,7 +8,8 @@ from config.devstack.home import StackError, open_home
 
 
 def test_an_ordinary_user_runs_postgres_directly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(postgres, "_is_known", lambda uid: uid == 4711)
     identity = postgres.choose_identity(open_home(tmp_path))
     assert identity.prefix == ()
     assert identity.user is None
@@ -19,10 +20,28 @@ def test_root_runs_postgres_in_a_user_namespace_where_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(postgres, "UNSHARE", ("env",))
+    monkeypatch.setattr(postgres, "_namespace", lambda: ("env",))
     identity = postgres.choose_identity(open_home(tmp_path))
     assert identity.prefix == ("env",)
     assert identity.data == tmp_path / "postgres"
+
+
+def test_a_user_without_an_entry_is_given_one_by_a_namespace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(postgres, "_is_known", lambda uid: False)
+    monkeypatch.setattr(postgres, "_namespace", lambda: ("env",))
+    assert postgres.choose_identity(open_home(tmp_path)).prefix == ("env",)
+    monkeypatch.setattr(postgres, "_namespace", lambda: ("no-such-command",))
+    with pytest.raises(StackError, match="user 4711 has no entry"):
+        postgres.choose_identity(open_home(tmp_path))
+
+
+def test_a_namespace_maps_to_an_ordinary_user_that_exists() -> None:
+    options = dict(word.split("=") for word in postgres._namespace() if "=" in word)
+    assert int(options["--map-user"]) != 0
+    assert postgres._is_known(int(options["--map-user"]))
 
 
 def test_root_without_user_namespaces_runs_postgres_as_nobody_elsewhere(
