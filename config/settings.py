@@ -8,7 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
+
 from config import env, logs
+
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HALFPENNY_HOME = Path(os.environ.get("HALFPENNY_HOME") or BASE_DIR / ".halfpenny")
@@ -51,6 +55,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "channels",
+    "ninja",
     "tenants",
     "caching",
     "routing",
@@ -143,9 +148,11 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # AES-GCM keys for provider secrets: the first encrypts, all decrypt (rotation).
-ENCRYPTION_KEYS = env.encryption_keys("HALFPENNY_ENCRYPTION_KEY") if (
-    os.environ.get("HALFPENNY_ENCRYPTION_KEY") or not DEVELOPMENT
-) else [b"development-only-encryption-key!"]
+ENCRYPTION_KEYS = (
+    env.encryption_keys("HALFPENNY_ENCRYPTION_KEY")
+    if (os.environ.get("HALFPENNY_ENCRYPTION_KEY") or not DEVELOPMENT)
+    else [b"development-only-encryption-key!"]
+)
 
 MAX_BODY_BYTES = env.integer("MAX_BODY_BYTES", 4 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES

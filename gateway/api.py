@@ -1,0 +1,37 @@
+"""The gateway's HTTP API (django-ninja): routes here, everything else in the modules it names."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+
+from gateway import cache_api, doors, stats_api
+from gateway.schemas import ChatAnswer, ChatRequest, ErrorBody
+
+api = NinjaAPI(
+    title="Halfpenny",
+    version=settings.HALFPENNY_VERSION,
+    description="A multi-tenant LLM gateway that never pays twice for the same answer.",
+    docs_url="/docs",
+    openapi_url="/openapi.json",
+    urls_namespace="gateway",
+    parser=doors.StrictParser(),
+)
+doors.register_error_handlers(api)
+
+_REFUSALS = dict.fromkeys((401, 402, 403, 404, 413, 415, 422, 429, 502, 503, 504), ErrorBody)
+
+
+@api.post(
+    "/chat",
+    auth=doors.ChatDoor(),
+    response={200: ChatAnswer, **_REFUSALS},
+    summary="Ask a question",
+    tags=["chat"],
+)
+async def chat(request: HttpRequest, question: ChatRequest) -> HttpResponse:
+    """Answer from the caches if they know the question, else from the model that fits it."""
+    return await doors.answer_chat(request, question)
+
+
+api.add_router("", stats_api.router)
+api.add_router("", cache_api.router)

@@ -1,0 +1,95 @@
+"""The typed thing that goes into the pipeline, and the one that comes out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from caching.answers import StoredAnswer
+from gateway.admission import Admission
+from gateway.errors import Refusal
+
+CacheStatus = Literal["hit_exact", "hit_semantic", "miss", "bypass", "refresh", "error"]
+CacheMode = Literal["on", "off", "read_only", "refresh"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheWish:
+    """How the caller wants the caches used; it can only reduce what the tenant's policy allows."""
+
+    mode: CacheMode = "on"
+    ttl_s: int | None = None
+    max_age_s: int | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> bool:
+        return self.mode in ("on", "read_only")
+
+    @property
+    def writes(self) -> bool:
+        return self.mode in ("on", "refresh")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChatCall:
+    """An admitted, well-formed question, whichever route it came by."""
+
+    admission: Admission
+    endpoint: str
+    model_asked: str
+    messages: tuple[Mapping[str, Any], ...] = field(repr=False)
+    params: Mapping[str, Any] = field(repr=False)
+    """Set fields that change the answer, besides messages and model (see caching.fingerprint.FIELDS_IN)."""
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+    cache: CacheWish = CacheWish()
+    stream: bool = False
+    client_request_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheReport:
+    """What the caches did for a call."""
+
+    status: CacheStatus
+    reason: str | None = None
+    similarity: float | None = None
+    age_s: float | None = None
+    entry: UUID | None = None
+    ttl_s: float | None = None
+    """Seconds that the served entry still has."""
+    trail: tuple[Mapping[str, Any], ...] = ()
+    """Each candidate of the semantic cache and what was decided about it (no text)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RouteReport:
+    """How hard the prompt was held to be, and which rule chose the target."""
+
+    complexity: str
+    score: float
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChatOutcome:
+    """How a call ended, well or badly; every ending has this one type and is recorded in one place."""
+
+    refusal: Refusal | None = None
+    answer: StoredAnswer | None = field(default=None, repr=False)
+    route: RouteReport | None = None
+    cache: CacheReport | None = None
+    cost_nano: int = 0
+    saved_nano: int = 0
+    upstream_ms: float = 0.0
+    attempts: tuple[Mapping[str, Any], ...] = ()
+    hung_up: bool = False
+    """The caller went away before the answer was ready."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status; 499, of the caller who hung up, is only ever recorded."""
+        if self.hung_up:
+            return 499
+        return self.refusal.status if self.refusal else 200

@@ -1,0 +1,32 @@
+"""The life of a web process: the gateway's parts start before the first request and stop after the last."""
+
+import logging
+
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+
+from gateway import runtime
+
+log = logging.getLogger(__name__)
+
+
+class Lifespan:
+    """Answers the ASGI lifespan protocol; everything else passes through."""
+
+    def __init__(self, application: ASGI3Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "lifespan":
+            await self._application(scope, receive, send)
+            return
+        await receive()
+        await runtime.parts()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await runtime.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def drain() -> None:
+    """Refuse new questions from now on; safe in a signal handler."""
+    runtime.drain()

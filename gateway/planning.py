@@ -1,0 +1,145 @@
+"""The plan of a call: everything that can be decided about it without asking anybody. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from caching.cacheability import Cacheability, RequestFacts, judge
+from caching.fingerprint import CacheQuestion, Fingerprints, fingerprints, last_user_text
+from caching.policy import CacheRules, CacheSwitches
+from gateway import errors
+from gateway.call import ChatCall, RouteReport
+from gateway.errors import Refusal
+from routing import complexity
+from routing.catalog import Catalog, Target, TenantRules
+from routing.selection import Ask, Chosen, Denied, NotAllowed, UnknownModel, resolve_alias, select
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What identifies a question, which caches it may use, and where it goes if they don't know it."""
+
+    call: ChatCall
+    prints: Fingerprints
+    cacheability: Cacheability
+    rules: CacheRules
+    route: RouteReport
+    targets: tuple[Target, ...]
+    semantic_allowed: bool
+    """Whether the switches of tenant and gateway let L2 run at all."""
+
+    @property
+    def tenant_id(self) -> int:
+        return self.call.admission.tenant_id
+
+    @property
+    def reads_exact(self) -> bool:
+        return self.cacheability.cacheable and self.rules.exact_enabled and self.call.cache.reads
+
+    @property
+    def reads_similar(self) -> bool:
+        return self._semantic and self.call.cache.reads
+
+    @property
+    def writes(self) -> bool:
+        return self.cacheability.cacheable and self.call.cache.writes
+
+    @property
+    def writes_similar(self) -> bool:
+        return self._semantic and self.writes
+
+    @property
+    def serves_similar(self) -> bool:
+        """False in shadow mode, which decides and records but never serves."""
+        return self.rules.semantic_mode in ("strict", "balanced")
+
+    @property
+    def ttl_s(self) -> int:
+        wished = self.call.cache.ttl_s
+        return self.rules.ttl_seconds if wished is None else min(wished, self.rules.max_ttl_seconds)
+
+    @property
+    def _semantic(self) -> bool:
+        return self.cacheability.cacheable and self.cacheability.semantic and self.semantic_allowed
+
+
+def plan_call(call: ChatCall) -> Plan | Refusal:
+    """Return the plan, or why the call may not go on: no such model, or none that it may use.
+
+    A refusal has to win over a hit, so the target is chosen before the caches are asked.
+    """
+    admission = call.admission
+    catalog = admission.gateway.part(Catalog)
+    rules = admission.tenant.part(CacheRules)
+    question = last_user_text(call.messages)
+    texts = tuple(_text(message.get("content")) for message in call.messages)
+    hard = complexity.score(texts, question)
+    ask = Ask(
+        model_asked=call.model_asked,
+        score=hard.score,
+        label=hard.label,
+        tags=call.tags,
+        allowed=admission.key.allows_model,
+    )
+    chosen = select(catalog, admission.tenant.part(TenantRules), ask)
+    if not isinstance(chosen, Chosen):
+        return _refusal(chosen, call.model_asked)
+    cacheability = judge(_facts(call, texts, question), rules)
+    prints = fingerprints(
+        CacheQuestion(
+            tenant_id=admission.tenant_id,
+            owner=cacheability.owner,
+            model=resolve_alias(catalog, call.model_asked),
+            messages=call.messages,
+            params=call.params,
+            epoch=rules.epoch,
+        )
+    )
+    return Plan(
+        call=call,
+        prints=prints,
+        cacheability=cacheability,
+        rules=rules,
+        route=RouteReport(complexity=hard.label, score=hard.score, rule=chosen.rule),
+        targets=chosen.targets,
+        semantic_allowed=rules.semantic_enabled and admission.gateway.part(CacheSwitches).semantic_enabled,
+    )
+
+
+def _refusal(selection: Denied | UnknownModel | NotAllowed, model: str) -> Refusal:
+    match selection:
+        case Denied(rule=rule):
+            return errors.denied_by_rule(rule)
+        case UnknownModel():
+            return errors.model_not_found(model)
+        case NotAllowed():
+            return errors.model_not_allowed(model)
+
+
+def _facts(call: ChatCall, texts: tuple[str, ...], question: str) -> RequestFacts:
+    return RequestFacts(
+        texts=texts,
+        question=question,
+        turns=sum(message["role"] in ("user", "assistant") for message in call.messages),
+        has_tools=bool(call.params.get("tools")) or any(_uses_tools(message) for message in call.messages),
+        has_images=any(_has_image(message.get("content")) for message in call.messages),
+        temperature=call.params.get("temperature"),
+        answers=call.params.get("n") or 1,
+        key_public_id=call.admission.key.public_id,
+        user=call.user,
+    )
+
+
+def _text(content: object) -> str:
+    """Return all text of a message's content, parts joined by line breaks."""
+    if isinstance(content, list):
+        return "\n".join(part.get("text", "") for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _uses_tools(message: Mapping[str, Any]) -> bool:
+    return message["role"] == "tool" or bool(message.get("tool_calls"))
+
+
+def _has_image(content: object) -> bool:
+    return isinstance(content, list) and any(part.get("type") == "image_url" for part in content)

@@ -1,0 +1,44 @@
+"""How an ended call becomes a record: the only place that knows both."""
+
+from analytics.record import CallRecord
+from gateway.admission import Admission
+from gateway.call import ChatCall, ChatOutcome
+
+
+def record_of(
+    admission: Admission, endpoint: str, outcome: ChatOutcome, call: ChatCall | None = None
+) -> CallRecord:
+    """Return the record of a call. `call` is None when the call ended before its body was understood."""
+    cache, route, answer = outcome.cache, outcome.route, outcome.answer
+    return CallRecord(
+        id=admission.arrival.request_id,
+        tenant_id=admission.tenant_id,
+        started_at=admission.arrival.started_at,
+        key_public_id=admission.key.public_id,
+        endpoint=endpoint,
+        status=outcome.status,
+        total_ms=admission.arrival.elapsed_ms(),
+        policy_version=admission.tenant.version,
+        error_code=outcome.refusal.code if outcome.refusal else "",
+        client_request_id=call.client_request_id if call else "",
+        model_asked=call.model_asked if call else "",
+        stream=call.stream if call else False,
+        tags=call.tags if call else (),
+        model=answer.model if answer else "",
+        provider=answer.provider if answer else "",
+        finish_reason=answer.finish_reason if answer else "",
+        input_tokens=answer.input_tokens if answer else 0,
+        output_tokens=answer.output_tokens if answer else 0,
+        rule=route.rule if route else "",
+        complexity=route.complexity if route else "",
+        complexity_score=route.score if route else None,
+        cache_status=cache.status if cache else "",
+        cache_reason=(cache.reason or "") if cache else "",
+        similarity=cache.similarity if cache else None,
+        entry_id=cache.entry if cache else None,
+        decision={"candidates": list(cache.trail)} if cache and cache.trail else {},
+        cost_nano=outcome.cost_nano,
+        saved_nano=outcome.saved_nano,
+        upstream_ms=outcome.upstream_ms,
+        attempts=[dict(attempt) for attempt in outcome.attempts],
+    )
