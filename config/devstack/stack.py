@@ -70,7 +70,8 @@ def parts(home: Home, ports: Mapping[str, int]) -> list[Part]:
     """Our own processes, in the order of their start."""
     celery = ("-m", "celery", "-A", "config")
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING")
-    address = ("--host", LOOPBACK, "--port", str(ports["web"]))
+    # Calls in flight end by themselves before the keeper loses its patience.
+    address = ("--host", LOOPBACK, "--port", str(ports["web"]), "--drain-seconds", "3")
     schedule = str(home.path / "beat-schedule")
     return [
         Part(
