@@ -96,7 +96,9 @@ class ModelPrice(models.Model):
 
     class Meta:
         ordering = ["model", "-effective_from"]
-        constraints = [models.UniqueConstraint(fields=["model", "effective_from"], name="one_price_at_a_time")]
+        constraints = [
+            models.UniqueConstraint(fields=["model", "effective_from"], name="one_price_at_a_time")
+        ]
 
     def __str__(self) -> str:
         return f"{self.model} from {self.effective_from:%Y-%m-%d}"

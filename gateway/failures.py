@@ -1,0 +1,53 @@
+"""How an attempt at an upstream can fail, as the gateway tells failures apart. Pure."""
+
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """Named for what can be done about it."""
+
+    CONNECT = "connect"
+    """No connection, or it broke before the answer's head."""
+    TIMEOUT = "timeout"
+    """The deadline passed, or the upstream gave up waiting."""
+    RATE_LIMITED = "rate_limited"
+    """429: wait, then ask again."""
+    OUT_OF_QUOTA = "out_of_quota"
+    """429 or 402 for lack of credit: waiting doesn't help."""
+    OVERLOADED = "overloaded"
+    """5xx."""
+    REFUSED_REQUEST = "refused_request"
+    """400, 413, 422 and the like: the request itself is at fault."""
+    UNKNOWN_MODEL = "unknown_model"
+    """404: this upstream doesn't have the model (any longer)."""
+    REFUSED_KEY = "refused_key"
+    """401 or 403: our provider key."""
+    INVALID_RESPONSE = "invalid_response"
+    """An answer that can't be one."""
+    TOO_LARGE = "too_large"
+    """An answer beyond the cap."""
+    REDIRECT = "redirect"
+    """3xx; never followed."""
+
+
+class UpstreamFailure(Exception):
+    """An attempt that brought no answer. Carries nothing that the upstream wrote, nor anything secret."""
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        detail: str = "",
+    ) -> None:
+        """retry_after: seconds that the upstream asked us to wait. detail: our own words, for the log."""
+        super().__init__(kind, status, detail)
+        self.kind = kind
+        self.status = status
+        self.retry_after = retry_after
+        self.detail = detail
+
+    def __str__(self) -> str:
+        status = f" ({self.status})" if self.status else ""
+        return f"{self.kind.value}{status}" + (f": {self.detail}" if self.detail else "")
