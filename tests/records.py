@@ -1,0 +1,40 @@
+"""Records for tests."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+from analytics.record import CallRecord
+from analytics.wire import FIELD, STREAM
+
+
+def record_of(tenant_id: int = 1, **fields: Any) -> CallRecord:
+    """Return a plain successful call of now, with the given fields changed."""
+    plain: dict[str, Any] = {
+        "id": uuid.uuid4(),
+        "tenant_id": tenant_id,
+        "started_at": time.time(),
+        "key_public_id": "alicekey22",
+        "endpoint": "/chat",
+        "status": 200,
+        "total_ms": 12.5,
+        "cache_status": "miss",
+    }
+    return CallRecord(**{**plain, **fields})
+
+
+def stream_lines(client: "redis.Redis") -> list[bytes]:
+    """Return what lies in the record stream, oldest first."""
+    entries: Any = client.xrange(STREAM)
+    return [fields[FIELD] for _, fields in entries]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens in another task, thread or process; give up after 20 s."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 (nothing announces it)
+            await asyncio.sleep(0.02)
