@@ -2,8 +2,16 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from gateway import health
+from gateway.api import api
 
 urlpatterns = [
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
     path(settings.ADMIN_PATH, admin.site.urls),
+    path("", include("analytics.urls")),
+    path("", api.urls),
 ]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
+import orjson
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
@@ -135,15 +136,24 @@ def _rendered(admission: Admission, outcome: ChatOutcome) -> HttpResponse:
     )
 
 
+def json_answer(admission: Admission, content: object) -> HttpResponse:
+    """Render what isn't a question's answer, with the headers that every route has."""
+    return HttpResponse(
+        orjson.dumps(content),
+        content_type="application/json",
+        headers={"x-request-id": shown(admission.arrival.request_id)},
+    )
+
+
 def register_error_handlers(api: NinjaAPI) -> None:
     """Give every failure of every route the one error shape of gateway.errors."""
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
         EndedEarly: _on_early_end,
-        AuthenticationError: lambda request, _: _refused(request, errors.INVALID_KEY),
-        ValidationError: lambda request, error: _refused(request, _invalid(error)),
+        AuthenticationError: lambda request, _: refused(request, errors.INVALID_KEY),
+        ValidationError: lambda request, error: refused(request, _invalid(error)),
         HttpError: _on_http_error,
-        RequestDataTooBig: lambda request, _: _refused(request, errors.BODY_TOO_LARGE),
-        TooManyFieldsSent: lambda request, _: _refused(request, errors.BODY_TOO_LARGE),
+        RequestDataTooBig: lambda request, _: refused(request, errors.BODY_TOO_LARGE),
+        TooManyFieldsSent: lambda request, _: refused(request, errors.BODY_TOO_LARGE),
         Exception: _on_unforeseen,
     }
     for kind, handler in handlers.items():
@@ -165,18 +175,19 @@ def _on_early_end(request: HttpRequest, error: EndedEarly) -> HttpResponse:
 def _on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     cause = error.__cause__
     if isinstance(cause, UnsupportedMediaType):
-        return _refused(request, errors.UNSUPPORTED_MEDIA_TYPE)
+        return refused(request, errors.UNSUPPORTED_MEDIA_TYPE)
     if isinstance(cause, strict_json.BadJson):
-        return _refused(request, errors.invalid_request(str(cause), None))
-    return _refused(request, errors.invalid_request("The request could not be read.", None))
+        return refused(request, errors.invalid_request(str(cause), None))
+    return refused(request, errors.invalid_request("The request could not be read.", None))
 
 
 def _on_unforeseen(request: HttpRequest, error: Exception) -> HttpResponse:
     log.error("a request failed", exc_info=error)
-    return _refused(request, errors.INTERNAL)
+    return refused(request, errors.INTERNAL)
 
 
-def _refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """Render a refusal; after a valid key it is recorded too, where it counts as a request."""
     admission = getattr(request, "auth", None)
     if isinstance(admission, Admission):
         return _ended(request, admission, refusal)
@@ -189,7 +200,6 @@ def _refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 def _ended(request: HttpRequest, admission: Admission, refusal: Refusal) -> HttpResponse:
-    """Render a refusal after a valid key, and record it where it counts as a request."""
     outcome = ChatOutcome(refusal=refusal)
     if admission.limits is not None:
         runtime.running().finish(record_of(admission, request.path, outcome))

@@ -7,9 +7,10 @@
     404 model_not_found, not_found
     413 body_too_large    415 unsupported_media_type
     422 invalid_request                400 on /v1/* (what the SDKs expect)
+        upstream_refused_request
     429 rate_limit_exceeded            with Retry-After
-    502 upstream_invalid_response, upstream_refused_request
-    503 policy_unavailable, draining, upstream_unavailable, overloaded
+    502 upstream_invalid_response, upstream_refused_key, upstream_unknown_model
+    503 policy_unavailable, database_unavailable, cache_unavailable, draining, upstream_unavailable
     504 upstream_timeout
 
 Refusals are values, not exceptions: every stage returns one, one place records it, one place renders it.
@@ -51,6 +52,22 @@ POLICY_UNAVAILABLE = Refusal(
     type="server_error",
     code="policy_unavailable",
     message="The gateway can't check this key at the moment.",
+    retry_after_s=2,
+)
+
+CACHE_UNAVAILABLE = Refusal(
+    status=503,
+    type="server_error",
+    code="cache_unavailable",
+    message="The cache can't be reached at the moment; what is in Postgres is purged already.",
+    retry_after_s=2,
+)
+
+DATABASE_UNAVAILABLE = Refusal(
+    status=503,
+    type="server_error",
+    code="database_unavailable",
+    message="The database can't be reached at the moment.",
     retry_after_s=2,
 )
 
@@ -167,7 +184,7 @@ def denied_by_rule(rule: str) -> Refusal:
 def upstream_failed(kind: str, retry_after_s: int | None) -> Refusal:
     """Return what the caller sees of a failed upstream: never the provider's own words.
 
-    kind: the value of upstream.FailureKind of the last attempt.
+    kind: the value of failures.FailureKind of the last attempt.
     """
     status, code, message = _UPSTREAM.get(kind, _UNAVAILABLE)
     return Refusal(
@@ -184,9 +201,9 @@ _UNAVAILABLE = (503, "upstream_unavailable", "No upstream could answer.")
 _INVALID = (502, "upstream_invalid_response", "The upstream's answer made no sense.")
 _UPSTREAM: dict[str, tuple[int, str, str]] = {
     "timeout": (504, "upstream_timeout", "The upstream took too long."),
-    "rate_limited": (503, "upstream_unavailable", "The upstream limits our requests at the moment."),
-    "refused_request": (502, "upstream_refused_request", "The upstream refused this request."),
+    "refused_request": (422, "upstream_refused_request", "The upstream refused this request as invalid."),
     "refused_key": (502, "upstream_refused_key", "The upstream did not accept the gateway's credentials."),
+    "unknown_model": (502, "upstream_unknown_model", "The upstream does not have this model."),
     "invalid_response": _INVALID,
     "too_large": _INVALID,
     "redirect": _INVALID,

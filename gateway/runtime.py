@@ -1,47 +1,121 @@
-"""The parts of a running web process: made once per event loop, found by every request."""
+"""The parts of a running web process: made once, found by every request, stopped with the process."""
 
 import asyncio
-from dataclasses import dataclass, field
-
-from django.conf import settings
+import logging
+from dataclasses import dataclass
 
 from analytics import metrics
 from analytics.record import CallRecord
-from analytics.recording import RecordSink, StreamRecordSink
-from caching.embedding import CeleryEmbedder, Embedder
-from caching.exact import ExactStore, RedisExactStore
-from caching.semantic import PostgresSemanticStore, SemanticStore
+from analytics.recording import StreamRecordSink
+from caching.embedding import CeleryEmbedder
+from caching.exact import RedisExactStore
+from caching.semantic import PostgresSemanticStore
 from caching.storing import Storer
-from gateway import pipeline
+from gateway import errors, pipeline
 from gateway.attempts import RetryBudget
 from gateway.call import ChatCall, ChatOutcome
-from gateway.upstream import HttpxUpstream, Upstream
+from gateway.upstream import HttpxUpstream
 from tenants.database import TenantDatabase
-from tenants.limits import RedisRequestLimiter, RequestLimiter
+from tenants.limits import RedisRequestLimiter
 from tenants.snapshots import PolicyStore
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
 class Parts:
-    """Everything that a request needs of the outside, each behind its small protocol."""
+    """Everything that requests need of the outside (see pipeline.PipelineParts), and its life."""
 
     policies: PolicyStore
-    limiter: RequestLimiter
+    limiter: RedisRequestLimiter
     database: TenantDatabase
-    exact: ExactStore
-    embedder: Embedder
-    semantic: SemanticStore
+    exact: RedisExactStore
+    embedder: CeleryEmbedder
+    semantic: PostgresSemanticStore
     storer: Storer
-    upstream: Upstream
+    upstream: HttpxUpstream
     retry_budget: RetryBudget
-    records: RecordSink
+    records: StreamRecordSink
     draining: bool = False
-    closers: list[object] = field(default_factory=list)
 
     async def answer(self, call: ChatCall) -> ChatOutcome:
+        """Run the pipeline, unless the process is about to end."""
+        if self.draining:
+            return ChatOutcome(refusal=errors.DRAINING)
         return await pipeline.answer(call, self)
 
     def finish(self, record: CallRecord) -> None:
         """Take note of an ended call; never waits, never fails the caller."""
         self.records.put(record)
         metrics.observe(record)
+
+    async def start(self) -> None:
+        await self.database.open()
+        await self.records.start()
+        await self.policies.start()
+        await self.embedder.start()
+
+    async def stop(self) -> None:
+        """Write what is still to be written, then let go of every connection."""
+        await self.storer.drain()
+        await self.records.stop()
+        await self.embedder.stop()
+        await self.policies.stop()
+        await self.limiter.close()
+        await self.exact.close()
+        await self.upstream.aclose()
+        await self.database.close()
+
+
+_running: Parts | None = None
+_starting = asyncio.Lock()
+
+
+async def parts() -> Parts:
+    """Return the parts, started by the first who asks."""
+    global _running  # noqa: PLW0603 (one process, one set of parts)
+    if _running is None:
+        async with _starting:
+            if _running is None:
+                made = _make()
+                await made.start()
+                _running = made
+    return _running
+
+
+def running() -> Parts:
+    """Return the parts of a process that has started; RuntimeError before that."""
+    if _running is None:
+        raise RuntimeError("the gateway has not started")
+    return _running
+
+
+async def stop() -> None:
+    global _running
+    stopped, _running = _running, None
+    if stopped is not None:
+        await stopped.stop()
+
+
+def drain() -> None:
+    """Refuse new questions from now on; safe in a signal handler."""
+    if _running is not None:
+        _running.draining = True
+
+
+def _make() -> Parts:
+    database = TenantDatabase()
+    exact, embedder = RedisExactStore(), CeleryEmbedder()
+    semantic = PostgresSemanticStore(database)
+    return Parts(
+        policies=PolicyStore(),
+        limiter=RedisRequestLimiter(),
+        database=database,
+        exact=exact,
+        embedder=embedder,
+        semantic=semantic,
+        storer=Storer(exact, semantic, embedder),
+        upstream=HttpxUpstream(),
+        retry_budget=RetryBudget(),
+        records=StreamRecordSink(),
+    )

@@ -139,6 +139,10 @@ class RedisRequestLimiter:
     async def close(self) -> None:
         await self._redis.aclose()
 
+    def degraded(self) -> frozenset[str]:
+        """Return `limits` while requests are counted locally (for /readyz)."""
+        return frozenset({"limits"}) if time.monotonic() < self._rest_until else frozenset()
+
     async def admit(self, windows: Sequence[Window]) -> LimitVerdict:
         if time.monotonic() < self._rest_until:
             return self._local.admit(windows, time.time())

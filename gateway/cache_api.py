@@ -1,0 +1,65 @@
+"""`DELETE /cache`: a tenant purges its own answers."""
+
+from typing import Annotated
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponse
+from ninja import Router, Schema
+from pydantic import Field, model_validator
+
+from caching.exact import CacheUnavailable
+from caching.services import Selection, purge
+from gateway import doors, errors
+from gateway.schemas import ErrorBody, Strict, Tag
+
+router = Router(tags=["cache"])
+
+
+class PurgeRequest(Strict):
+    """Which answers to purge: `all`, or everything that meets each of the other conditions."""
+
+    all: bool = False
+    tag: Tag | None = None
+    model: str | None = None
+    older_than_s: Annotated[float, Field(ge=0)] | None = None
+    entry: Annotated[UUID, Field(strict=False)] | None = None
+    dry_run: bool = Field(True, description="Only count what would be purged.")
+
+    @model_validator(mode="after")
+    def _is_a_selection(self) -> "PurgeRequest":
+        self.selection()
+        return self
+
+    def selection(self) -> Selection:
+        return Selection(
+            everything=self.all,
+            tag=self.tag,
+            model=self.model,
+            older_than_s=self.older_than_s,
+            entry=self.entry,
+        )
+
+
+class PurgeAnswer(Schema):
+    dry_run: bool
+    entries: int = Field(description="Entries of the semantic cache.")
+    exact: int = Field(description="Answers of the exact cache.")
+
+
+@router.delete(
+    "/cache",
+    auth=doors.KeyDoor("cache:purge"),
+    response={200: PurgeAnswer, **dict.fromkeys((401, 403, 422, 503), ErrorBody)},
+    summary="Purge cached answers",
+)
+async def purge_cache(request: HttpRequest, selection: PurgeRequest) -> HttpResponse | PurgeAnswer:
+    """Delete answers of the calling key's tenant from both caches; with `dry_run` only count them."""
+    admission = doors.admission_of(request)
+    try:
+        purged = await sync_to_async(purge, thread_sensitive=False)(
+            admission.tenant_id, selection.selection(), dry_run=selection.dry_run
+        )
+    except CacheUnavailable:
+        return doors.refused(request, errors.CACHE_UNAVAILABLE)
+    return PurgeAnswer(dry_run=selection.dry_run, entries=purged.entries, exact=purged.exact)

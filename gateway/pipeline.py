@@ -1,0 +1,59 @@
+"""A call from its admission to its outcome: the stages by name, in order.
+
+    1. plan            pure: target, complexity, cacheability, fingerprint; unknown or forbidden models end here
+    2. recall exact    L1 by fingerprint                        unavailable: the call goes on, and says so
+    3. recall similar  L2 by meaning, guards, decision          unavailable: the call goes on, and says so
+    4. ask upstream    retries, then the next target            failed: a refusal that names no provider
+    5. store           complete ordinary answers, not awaited   failed: counted, the caller has its answer
+
+Admission comes before (gateway.admission), the record after (gateway.records), at one place each.
+"""
+
+from typing import Protocol
+
+from caching.embedding import Embedder
+from caching.exact import ExactStore
+from caching.recall import ExactHit, SimilarHit
+from caching.semantic import SemanticStore
+from caching.storing import Storer
+from gateway import asking, recalling, storing
+from gateway.attempts import RetryBudget
+from gateway.call import ChatCall, ChatOutcome
+from gateway.errors import Refusal
+from gateway.planning import plan_call
+from gateway.upstream import Upstream
+
+
+class PipelineParts(Protocol):
+    """The outside, as the stages need it."""
+
+    exact: ExactStore
+    embedder: Embedder
+    semantic: SemanticStore
+    storer: Storer
+    upstream: Upstream
+    retry_budget: RetryBudget
+
+
+async def answer(call: ChatCall, parts: PipelineParts) -> ChatOutcome:
+    """Answer an admitted call; every ending is an outcome."""
+    plan = plan_call(call)
+    if isinstance(plan, Refusal):
+        return ChatOutcome(refusal=plan)
+
+    exact = await recalling.exact(plan, parts)
+    if isinstance(exact, ExactHit):
+        return recalling.served_exact(plan, exact)
+
+    similar = await recalling.similar(plan, parts)
+    if similar is not None and isinstance(similar.outcome, SimilarHit):
+        parts.storer.copy_to_exact(plan.tenant_id, plan.prints, similar.outcome.answer)
+        return recalling.served_similar(plan, similar, similar.outcome)
+
+    report = recalling.report_of_miss(plan, exact, similar)
+    asked = await asking.ask(plan, parts)
+    if isinstance(asked, asking.Unanswered):
+        return asking.refused(plan, asked, report)
+
+    storing.keep(plan, asked, similar.vector if similar else None, parts)
+    return asking.answered(plan, asked, report)

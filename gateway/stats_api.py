@@ -1,0 +1,36 @@
+"""`GET /stats`: what the calling key's tenant asked, hit, spent and saved."""
+
+from analytics.stats import BadQuery, StatsQuery, stats_of_tenant
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+
+from gateway import doors, errors, runtime
+from gateway.schemas import ErrorBody
+from tenants.database import DATABASE_ERRORS
+
+router = Router(tags=["stats"])
+
+
+@router.get(
+    "/stats",
+    auth=doors.KeyDoor("stats"),
+    response={200: dict, **dict.fromkeys((401, 403, 422, 503), ErrorBody)},
+    summary="Requests, hits, cost and saving",
+)
+async def stats(
+    request: HttpRequest,
+    since: str | None = Query(None, description="ISO 8601; default: the first of this month, UTC."),
+    until: str | None = Query(None, description="ISO 8601; default: now."),
+    bucket: str | None = Query(None, description="minute, hour or day"),
+    group_by: str | None = Query(None, description="model, cache, route or key"),
+) -> HttpResponse:
+    """Return exact sums over the tenant's finished calls."""
+    admission = doors.admission_of(request)
+    try:
+        query = StatsQuery.parse(since=since, until=until, bucket=bucket, group_by=group_by)
+        shown = await stats_of_tenant((await runtime.parts()).database, admission.tenant_id, query)
+    except BadQuery as error:
+        return doors.refused(request, errors.invalid_request(str(error), error.param))
+    except DATABASE_ERRORS:
+        return doors.refused(request, errors.DATABASE_UNAVAILABLE)
+    return doors.json_answer(admission, shown)

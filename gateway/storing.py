@@ -1,0 +1,42 @@
+"""The store stage: which answers are kept, for how long, and under which name."""
+
+from typing import Protocol
+
+from caching.answers import StoredAnswer
+from caching.cacheability import repeats_details
+from caching.storing import Storer
+from caching.vectors import Vector
+from gateway.asking import Asked
+from gateway.planning import Plan
+
+
+class StoreParts(Protocol):
+    """What storing needs of the outside."""
+
+    storer: Storer
+
+
+def keep(plan: Plan, asked: Asked, vector: Vector | None, parts: StoreParts) -> None:
+    """Begin to store a complete ordinary answer, if the call may write; never waits."""
+    if not plan.writes or not _is_ordinary(asked.answer) or _is_too_personal(plan, asked.answer):
+        return
+    parts.storer.store(
+        plan.tenant_id,
+        plan.prints,
+        asked.answer,
+        vector=vector,
+        exact=plan.rules.exact_enabled,
+        semantic=plan.writes_similar,
+    )
+
+
+def _is_ordinary(answer: StoredAnswer) -> bool:
+    return answer.finish_reason == "stop" and bool(answer.text) and not answer.message.get("tool_calls")
+
+
+def _is_too_personal(plan: Plan, answer: StoredAnswer) -> bool:
+    """Whether the answer holds somebody's details while its scope reaches beyond that one user."""
+    if "/user:" in plan.cacheability.owner:
+        return False
+    texts = [str(message.get("content", "")) for message in plan.call.messages]
+    return repeats_details(answer.text, texts)
