@@ -4,6 +4,7 @@ Runs in the embedding worker and in evaluation commands, and is blocking. Import
 torch is imported when a model is loaded.
 """
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -148,7 +149,7 @@ class RemoteEncoder:
         return encoded
 
     def _post(self, texts: Sequence[str]) -> tuple[int, bytes]:
-        """Return status and body. Raises EmbeddingFailed; httpx's own timeouts don't end a dripping answer."""
+        """Return status and body. Raises EmbeddingFailed."""
         deadline = time.monotonic() + self._seconds
         payload = {"model": self._model, "input": list(texts), "encoding_format": "float"}
         body = bytearray()
@@ -156,6 +157,7 @@ class RemoteEncoder:
             with self._client.stream("POST", self._url, json=payload) as response:
                 for chunk in response.iter_raw():
                     body += chunk
+                    # httpx's read timeout alone never ends an answer that drips.
                     if time.monotonic() > deadline or len(body) > self._max_bytes:
                         raise EmbeddingFailed("the embeddings API answered too slowly or too much")
                 return response.status_code, bytes(body)
@@ -197,6 +199,7 @@ def _load_model(model: str, *, device: str, threads: int) -> Any:
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
     from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(threads)
     if device == "auto":
