@@ -1,0 +1,85 @@
+"""Publishes texts for the embedding worker, in one thread: kombu's publish blocks."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+from kombu.exceptions import KombuError
+
+from caching.tasks import embed_texts
+
+
+class PublishFailed(Exception):
+    """The broker didn't take the texts in time."""
+
+
+class TaskPublisher:
+    """One connection to the broker, made when needed and dropped after a failure."""
+
+    def __init__(self, process_id: str, embedder_id: str) -> None:
+        self._process_id = process_id
+        self._embedder_id = embedder_id
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedding-publisher")
+        self._connection: Any = None
+        self._producer: Any = None
+
+    async def warm_up(self) -> None:
+        """Connect ahead of the first question; a broker that is down is no reason not to start."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._try_to_connect)
+
+    async def publish(self, batch: UUID, texts: list[str], *, end: float) -> None:
+        """Publish one task that is of no use after `end` (time.monotonic). Raises PublishFailed."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._publish, str(batch), texts, end)
+
+    def close(self) -> None:
+        """Let go of the connection in its own thread; doesn't wait for a frozen broker."""
+        self._thread.submit(self._drop)
+        self._thread.shutdown(wait=False)
+
+    def _publish(self, batch: str, texts: list[str], end: float) -> None:
+        remaining = end - time.monotonic()
+        if remaining <= 0:
+            raise PublishFailed("the queue of this process was longer than the budget")
+        try:
+            embed_texts.apply_async(
+                kwargs={
+                    "process_id": self._process_id,
+                    "batch": batch,
+                    "embedder_id": self._embedder_id,
+                    "texts": texts,
+                },
+                expires=remaining,
+                producer=self._connected_producer(),
+                retry=False,
+            )
+        except self._errors() as error:
+            self._drop()
+            raise PublishFailed(type(error).__name__) from None
+
+    def _connected_producer(self) -> Any:
+        if self._producer is None:
+            self._connection = embed_texts.app.connection_for_write()
+            self._producer = embed_texts.app.amqp.Producer(self._connection)
+        return self._producer
+
+    def _errors(self) -> tuple[type[BaseException], ...]:
+        transport = self._connection.transport if self._connection is not None else None
+        errors = (*transport.connection_errors, *transport.channel_errors) if transport else ()
+        return (KombuError, OSError, *errors)
+
+    def _try_to_connect(self) -> None:
+        try:
+            self._connected_producer().connection.ensure_connection(max_retries=1, timeout=1.0)
+        except self._errors():
+            self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.release()
+            except (KombuError, OSError):
+                self._connection = None

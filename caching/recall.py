@@ -1,0 +1,174 @@
+"""The two recall stages of a call. They fail open, here and nowhere else.
+
+A cache that cannot be asked is an outcome of its own (`Unavailable`), counted each time and logged when it
+begins and when it ends; it never is an exception, and never a hit.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from caching import metrics
+from caching.answers import StoredAnswer
+from caching.decision import Refuse, Serve, Step, decide
+from caching.embedding import Embedder, EmbeddingUnavailable
+from caching.exact import CacheUnavailable, ExactStore
+from caching.fingerprint import Fingerprints
+from caching.policy import CacheRules
+from caching.semantic import SemanticStore, SemanticUnavailable, StoredNeighbour
+from caching.vectors import Vector
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExactHit:
+    """The answer to this very question."""
+
+    answer: StoredAnswer
+    age_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExactMiss:
+    """No answer may be served; `reason` is `too_old` if there is one, else None."""
+
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unavailable:
+    """A layer that was due could not be asked; `reason` reads `<layer>_<what>`, as recorded."""
+
+    reason: str
+
+
+ExactRecall = ExactHit | ExactMiss | Unavailable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimilarHit:
+    """The answer to a question that means the same."""
+
+    answer: StoredAnswer
+    age_s: float
+    similarity: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimilarMiss:
+    """No answer may be served, and why; `similarity` is that of the nearest entry, if there is one.
+
+    `reason` is the decision's, `too_long` or `invalid` (the text has no vector), or `shadow`: an answer would
+    have been served if the tenant's mode allowed it.
+    """
+
+    reason: str
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SimilarRecall:
+    """What became of a semantic recall; `vector` spares the store step a second embedding."""
+
+    outcome: SimilarHit | SimilarMiss | Unavailable
+    trail: tuple[Step, ...] = ()
+    vector: Vector | None = field(default=None, repr=False)
+
+
+async def recall_exact(
+    store: ExactStore, tenant_id: int, fingerprint: bytes, *, max_age_s: float | None
+) -> ExactRecall:
+    """Look for the answer to this very question. max_age_s: older answers don't serve this call."""
+    try:
+        answer = await store.get(tenant_id, fingerprint)
+    except CacheUnavailable as error:
+        return _lost("exact", error.reason)
+    _found("exact")
+    if answer is None:
+        return ExactMiss()
+    age_s = _age_of(answer)
+    return ExactMiss(reason="too_old") if _too_old(age_s, max_age_s) else ExactHit(answer=answer, age_s=age_s)
+
+
+async def recall_similar(
+    embedder: Embedder,
+    store: SemanticStore,
+    *,
+    tenant_id: int,
+    prints: Fingerprints,
+    rules: CacheRules,
+    complexity: str,
+    allowed: Callable[[str], bool],
+    max_age_s: float | None,
+) -> SimilarRecall:
+    """Look for an answer to a question that means the same, and decide whether it may serve.
+
+    complexity: of the question. allowed: whether the key may use a model. Whether L2 is on at all is for the
+    caller to know; shadow mode is heeded here.
+    """
+    try:
+        vector = await embedder.embed(tenant_id, prints.text)
+    except EmbeddingUnavailable as error:
+        if error.about_text:
+            return SimilarRecall(outcome=SimilarMiss(reason=error.reason))
+        return SimilarRecall(outcome=_lost("embedding", error.reason))
+    _found("embedding")
+    try:
+        stored = await store.nearest(tenant_id, prints.scope, vector)
+    except SemanticUnavailable as error:
+        return SimilarRecall(outcome=_lost("semantic", error.reason), vector=vector)
+    _found("semantic")
+    young = [each for each in stored if not _too_old(_age_of(each.answer), max_age_s)]
+    decision = decide(
+        prints.text, [each.neighbour for each in young], rules, complexity=complexity, allowed=allowed
+    )
+    shadow = rules.semantic_mode == "shadow"
+    return SimilarRecall(
+        outcome=_outcome(decision, young, shadow=shadow), trail=decision.trail, vector=vector
+    )
+
+
+def _outcome(
+    decision: Serve | Refuse, stored: list[StoredNeighbour], *, shadow: bool
+) -> SimilarHit | SimilarMiss:
+    match decision:
+        case Refuse(reason=reason, nearest=nearest):
+            return SimilarMiss(reason=reason, similarity=nearest.similarity if nearest else None)
+        case Serve(neighbour=neighbour) if shadow:
+            return SimilarMiss(reason="shadow", similarity=neighbour.similarity)
+        case Serve(neighbour=neighbour):
+            answer = next(each.answer for each in stored if each.neighbour.entry == neighbour.entry)
+            return SimilarHit(answer=answer, age_s=_age_of(answer), similarity=min(neighbour.similarity, 1.0))
+
+
+def _age_of(answer: StoredAnswer) -> float:
+    return max(0.0, time.time() - answer.created_at)
+
+
+def _too_old(age_s: float, max_age_s: float | None) -> bool:
+    return max_age_s is not None and age_s > max_age_s
+
+
+#: The layers that couldn't be asked last time: a state is logged when it begins and when it ends.
+_lost_layers: set[str] = set()
+
+
+def _lost(layer: str, reason: str) -> Unavailable:
+    metrics.UNAVAILABLE.labels(layer=layer, reason=reason).inc()
+    if layer not in _lost_layers:
+        _lost_layers.add(layer)
+        log.warning("cache layer lost, calls go on without it", extra={"layer": layer, "reason": reason})
+    return Unavailable(reason=f"{layer}_{reason}")
+
+
+def _found(layer: str) -> None:
+    if layer in _lost_layers:
+        _lost_layers.discard(layer)
+        log.warning("cache layer back", extra={"layer": layer})
+
+
+def lost_layers() -> frozenset[str]:
+    """Return the layers that could not be asked last time (for /readyz)."""
+    return frozenset(_lost_layers)

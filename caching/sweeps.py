@@ -1,0 +1,115 @@
+"""Housekeeping of the entries in Postgres, as the owner of the tables. Every function may run twice at once."""
+
+import hashlib
+import logging
+
+from django.db import connection
+from psycopg import sql
+
+log = logging.getLogger(__name__)
+
+BATCH = 1000
+#: pgvector's largest dimension of an indexed halfvec; entries of larger ones are found without an index.
+_MAX_INDEXED_DIMENSION = 4000
+_INDEX_LOCK = 7_240_001
+
+# SKIP LOCKED: two sweepers share the work instead of waiting for each other.
+_DELETE_EXPIRED = """
+DELETE FROM caching_cacheentry WHERE (tenant_id, id) IN (
+    SELECT tenant_id, id FROM caching_cacheentry WHERE expires_at <= now()
+    ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
+
+_OVER_CAP = """
+SELECT entries.tenant_id, entries.kept - policy.max_entries
+FROM (SELECT tenant_id, count(*) AS kept FROM caching_cacheentry GROUP BY tenant_id) AS entries
+JOIN caching_cachepolicy AS policy ON policy.tenant_id = entries.tenant_id
+WHERE entries.kept > policy.max_entries
+"""
+
+_DELETE_OLDEST = """
+DELETE FROM caching_cacheentry WHERE (tenant_id, id) IN (
+    SELECT tenant_id, id FROM caching_cacheentry WHERE tenant_id = %s
+    ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
+
+_EMBEDDERS = "SELECT embedder_id, min(vector_dims(vector)) FROM caching_cacheentry GROUP BY embedder_id"
+
+_VALID_INDEX = """
+SELECT 1 FROM pg_index
+WHERE indrelid = 'caching_cacheentry'::regclass AND indisvalid
+    AND pg_get_expr(indpred, indrelid) LIKE '%%' || quote_literal(%s) || '%%'
+"""
+
+
+def delete_expired(*, batch: int = BATCH) -> int:
+    """Delete the entries that are past their expiry, a batch a transaction; return how many."""
+    deleted = 0
+    while (count := _execute(_DELETE_EXPIRED, [batch])) > 0:
+        deleted += count
+    if deleted:
+        log.info("expired entries deleted", extra={"entries": deleted})
+    return deleted
+
+
+def cap_entries(*, batch: int = BATCH) -> int:
+    """Delete the oldest entries of tenants that keep more than their policy allows; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OVER_CAP)
+        excesses: list[tuple[int, int]] = cursor.fetchall()
+    deleted = sum(_delete_oldest(tenant_id, excess, batch) for tenant_id, excess in excesses)
+    if deleted:
+        log.info("oldest entries deleted", extra={"entries": deleted, "tenants": len(excesses)})
+    return deleted
+
+
+def ensure_vector_indexes() -> list[str]:
+    """Give every embedder that has entries a vector index of its own; return the embedders that got one.
+
+    Built CONCURRENTLY: call it outside of a transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_EMBEDDERS)
+        embedders: list[tuple[str, int]] = cursor.fetchall()
+    return [
+        embedder_id
+        for embedder_id, dimension in embedders
+        if dimension <= _MAX_INDEXED_DIMENSION and _build_index(embedder_id, dimension)
+    ]
+
+
+def _execute(statement: str, values: list[int]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return int(cursor.rowcount)
+
+
+def _delete_oldest(tenant_id: int, excess: int, batch: int) -> int:
+    left = excess
+    while left > 0 and (count := _execute(_DELETE_OLDEST, [tenant_id, min(batch, left)])) > 0:
+        left -= count
+    return excess - left
+
+
+def _build_index(embedder_id: str, dimension: int) -> bool:
+    """Build the embedder's index unless it is there or another process builds one; return whether it was."""
+    name = sql.Identifier(f"caching_cacheentry_v_{hashlib.sha256(embedder_id.encode()).hexdigest()[:12]}")
+    build = sql.SQL(
+        "CREATE INDEX CONCURRENTLY {name} ON caching_cacheentry "
+        "USING hnsw ((vector::halfvec({dimension})) halfvec_cosine_ops) WHERE embedder_id = {embedder}"
+    ).format(name=name, dimension=sql.Literal(dimension), embedder=sql.Literal(embedder_id))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_INDEX_LOCK])
+        if not cursor.fetchone()[0]:
+            return False
+        try:
+            cursor.execute(_VALID_INDEX, [embedder_id])
+            if cursor.fetchone():
+                return False
+            # A build that was cut off leaves an invalid index of this name.
+            cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name))
+            cursor.execute(build)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_INDEX_LOCK])
+    log.info("vector index built", extra={"embedder": embedder_id, "dimension": dimension})
+    return True

@@ -1,0 +1,49 @@
+"""Celery tasks of the caches: embedding (queue `embeddings`) and sweeping (queue `housekeeping`)."""
+
+import logging
+from uuid import UUID
+
+from celery import shared_task
+
+from caching import embedding_frames, sweeps, worker
+from caching.cache_redis import REDIS_ERRORS, reply_key
+
+log = logging.getLogger(__name__)
+
+#: A reply that nobody fetched within this time is of no use any more.
+_REPLY_TTL_S = 10
+
+
+@shared_task(name="caching.embed_texts", queue="embeddings", ignore_result=True)
+def embed_texts(*, process_id: str, batch: str, embedder_id: str, texts: list[str]) -> None:
+    """Embed the texts with the worker's model and push the frame to the asking process's list."""
+    encoder = worker.encoder()
+    if encoder.embedder_id != embedder_id:
+        log.error("asked for another embedder", extra={"asked": embedder_id, "loaded": encoder.embedder_id})
+    outcomes = worker.encode_each(encoder, texts)
+    key = reply_key(process_id)
+    try:
+        with worker.replies().pipeline(transaction=False) as pipeline:
+            pipeline.rpush(key, embedding_frames.dump(UUID(batch), encoder.embedder_id, outcomes))
+            pipeline.expire(key, _REPLY_TTL_S)
+            pipeline.execute()
+    except REDIS_ERRORS as error:
+        log.warning("reply not delivered", extra={"error": type(error).__name__})
+
+
+@shared_task(name="caching.sweep_expired", queue="housekeeping", ignore_result=True)
+def sweep_expired() -> None:
+    """Delete the entries that are past their expiry."""
+    sweeps.delete_expired()
+
+
+@shared_task(name="caching.cap_entries", queue="housekeeping", ignore_result=True)
+def cap_entries() -> None:
+    """Delete the oldest entries of tenants that keep more than their policy allows."""
+    sweeps.cap_entries()
+
+
+@shared_task(name="caching.ensure_vector_indexes", queue="housekeeping", ignore_result=True)
+def ensure_vector_indexes() -> None:
+    """Give every embedder that has entries its own vector index."""
+    sweeps.ensure_vector_indexes()
