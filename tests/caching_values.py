@@ -1,0 +1,82 @@
+"""Values of the caching tests."""
+
+import time
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from caching.answers import StoredAnswer
+from caching.fingerprint import Fingerprints
+from caching.policy import CacheRules
+from caching.semantic import NewEntry
+from caching.vectors import Vector, vector_of
+
+EMBEDDER = "all-MiniLM-L6-v2"
+DIMENSION = 384
+
+
+def answer(**fields: Any) -> StoredAnswer:
+    now = time.time()
+    values: dict[str, Any] = {
+        "entry": uuid4(),
+        "text": "Paris",
+        "message": {"role": "assistant", "content": "Paris"},
+        "model": "small-1",
+        "provider": "demo",
+        "finish_reason": "stop",
+        "input_tokens": 7,
+        "output_tokens": 1,
+        "cost_nano": 1200,
+        "complexity": "simple",
+        "key_public_id": "k1",
+        "request_id": uuid4(),
+        "created_at": now,
+        "expires_at": now + 60,
+    }
+    return StoredAnswer(**values | fields)
+
+
+def rules(**fields: Any) -> CacheRules:
+    values: dict[str, Any] = {
+        "exact_enabled": True,
+        "semantic_mode": "strict",
+        "semantic_enabled": True,
+        "floor": 0.85,
+        "ttl_seconds": 60,
+        "max_ttl_seconds": 600,
+        "sharing": "key",
+        "personal": "details",
+        "guard_numbers": True,
+        "guard_polarity": True,
+        "max_turns": 8,
+        "max_entries": 1000,
+        "epoch": 0,
+    }
+    return CacheRules(**values | fields)
+
+
+def prints(text: str = "What is the capital of France?", scope: bytes = b"s" * 32) -> Fingerprints:
+    return Fingerprints(exact=text.encode().ljust(32, b".")[-32:], scope=scope, text=text)
+
+
+def direction(*parts: float, embedder_id: str = EMBEDDER, dimension: int = DIMENSION) -> Vector:
+    """Return the unit vector whose first coordinates are in these proportions."""
+    values = np.zeros(dimension, dtype=np.float32)
+    values[: len(parts)] = parts
+    return vector_of(embedder_id, (values / np.linalg.norm(values)).astype(np.float32))
+
+
+def entry(
+    question: str = "What is the capital of France?",
+    vector: Vector | None = None,
+    scope: bytes = b"s" * 32,
+    **fields: Any,
+) -> NewEntry:
+    return NewEntry(
+        fingerprint=prints(question).exact,
+        scope=scope,
+        vector=vector or direction(1.0),
+        question=question,
+        answer=answer(**fields),
+    )

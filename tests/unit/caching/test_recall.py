@@ -1,0 +1,147 @@
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from caching import recall
+from caching.recall import ExactHit, ExactMiss, SimilarHit, SimilarMiss, SimilarRecall, Unavailable
+from caching.testing import DictEmbedder, MemoryExactStore, MemorySemanticStore
+from tests.caching_values import answer, direction, entry, prints, rules
+
+QUESTION = "Which city is France's capital?"
+
+
+@pytest.fixture(autouse=True)
+def _no_layer_is_lost() -> Iterator[None]:
+    recall._lost_layers.clear()
+    yield
+    recall._lost_layers.clear()
+
+
+@pytest.fixture
+def store() -> MemorySemanticStore:
+    return MemorySemanticStore()
+
+
+@pytest.fixture
+def embedder() -> DictEmbedder:
+    return DictEmbedder({QUESTION: direction(1.0, 0.1)})
+
+
+async def similar(
+    embedder: DictEmbedder, store: MemorySemanticStore, *, max_age_s: float | None = None, **fields: Any
+) -> SimilarRecall:
+    return await recall.recall_similar(
+        embedder,
+        store,
+        tenant_id=1,
+        prints=prints(QUESTION),
+        rules=rules(**fields),
+        complexity="simple",
+        allowed=lambda model: True,
+        max_age_s=max_age_s,
+    )
+
+
+async def test_an_exact_hit_tells_the_answers_age() -> None:
+    store = MemoryExactStore()
+    kept = answer(created_at=time.time() - 12)
+    await store.put(1, b"f", kept, ttl_s=60)
+    found = await recall.recall_exact(store, 1, b"f", max_age_s=None)
+    assert isinstance(found, ExactHit)
+    assert found.answer == kept
+    assert 12 <= found.age_s < 30
+
+
+async def test_an_answer_older_than_the_call_takes_is_a_miss() -> None:
+    store = MemoryExactStore()
+    await store.put(1, b"f", answer(created_at=time.time() - 12), ttl_s=60)
+    assert await recall.recall_exact(store, 1, b"f", max_age_s=10) == ExactMiss(reason="too_old")
+
+
+async def test_another_tenants_answer_is_a_miss() -> None:
+    store = MemoryExactStore()
+    await store.put(2, b"f", answer(), ttl_s=60)
+    assert await recall.recall_exact(store, 1, b"f", max_age_s=None) == ExactMiss()
+
+
+async def test_a_dead_exact_cache_is_an_outcome_and_is_logged_when_it_begins_and_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = MemoryExactStore()
+    store.broken = "timeout"
+    for _ in range(3):
+        assert await recall.recall_exact(store, 1, b"f", max_age_s=None) == Unavailable(reason="exact_timeout")
+    assert recall.lost_layers() == {"exact"}
+    store.broken = None
+    for _ in range(3):
+        await recall.recall_exact(store, 1, b"f", max_age_s=None)
+    assert [record.message for record in caplog.records] == [
+        "cache layer lost, calls go on without it",
+        "cache layer back",
+    ]
+
+
+async def test_a_rephrased_question_is_a_hit_with_its_similarity(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    stored = entry(vector=direction(1.0))
+    await store.add(1, stored)
+    found = await similar(embedder, store)
+    assert isinstance(found.outcome, SimilarHit)
+    assert found.outcome.answer == stored.answer
+    assert found.outcome.similarity == pytest.approx(0.995, abs=0.001)
+    assert found.trail[0]["verdict"] == "serve"
+
+
+async def test_a_miss_tells_how_near_the_nearest_was_and_keeps_the_vector(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    await store.add(1, entry(vector=direction(1.0, 1.5)))
+    found = await similar(embedder, store)
+    assert isinstance(found.outcome, SimilarMiss)
+    assert found.outcome.reason == "below_floor"
+    assert found.outcome.similarity == pytest.approx(0.635, abs=0.01)
+    assert found.vector is embedder.vectors[QUESTION]
+
+
+async def test_shadow_mode_decides_but_never_serves(embedder: DictEmbedder, store: MemorySemanticStore) -> None:
+    await store.add(1, entry(vector=direction(1.0)))
+    found = await similar(embedder, store, semantic_mode="shadow")
+    assert isinstance(found.outcome, SimilarMiss)
+    assert found.outcome.reason == "shadow"
+    assert found.trail[0]["verdict"] == "serve"
+
+
+async def test_entries_older_than_the_call_takes_are_not_even_neighbours(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    await store.add(1, entry(vector=direction(1.0), created_at=time.time() - 100))
+    found = await similar(embedder, store, max_age_s=50)
+    assert found.outcome == SimilarMiss(reason="no_neighbour")
+
+
+@pytest.mark.parametrize("reason", ["too_long", "invalid"])
+async def test_a_text_without_a_vector_is_a_miss_not_an_error(
+    embedder: DictEmbedder, store: MemorySemanticStore, reason: str
+) -> None:
+    embedder.broken = reason
+    assert (await similar(embedder, store)).outcome == SimilarMiss(reason=reason)
+
+
+@pytest.mark.parametrize("reason", ["timeout", "breaker_open", "broker", "overloaded"])
+async def test_a_dead_embedder_is_an_outcome(
+    embedder: DictEmbedder, store: MemorySemanticStore, reason: str
+) -> None:
+    embedder.broken = reason
+    assert (await similar(embedder, store)).outcome == Unavailable(reason=f"embedding_{reason}")
+
+
+async def test_a_dead_database_is_an_outcome_and_the_vector_is_kept(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    store.broken = "timeout"
+    found = await similar(embedder, store)
+    assert found.outcome == Unavailable(reason="semantic_timeout")
+    assert found.vector is not None
