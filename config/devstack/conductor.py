@@ -61,7 +61,20 @@ def read_demo(output: str) -> Demo:
 
 
 def conduct(home: Home, embedded: list[str]) -> None:
-    """Readies the stack of `home`, then watches it for ever. Raises StackError if a step fails."""
+    """Readies the stack of `home`, then watches it for ever.
+
+    Raises StackError if a step fails, and leaves its words for the run manager, who speaks last.
+    """
+    try:
+        values = make_ready(home, embedded)
+    except StackError as error:
+        home.failure.write_text(str(error))
+        raise
+    watch(home, values)
+
+
+def make_ready(home: Home, embedded: list[str]) -> dict[str, str]:
+    """Readies the stack; returns the lasting variables of demo.env. Raises StackError if a step fails."""
     started = time.monotonic()
     with step("Waiting for Postgres and Valkey"):
         wait_for_servers(embedded)
@@ -81,7 +94,7 @@ def conduct(home: Home, embedded: list[str]) -> None:
     values = demo_values(demo, os.environ)
     envfile.write(home.demo_env, {**values, **pid_values(home)})
     print(banner(demo, values["HALFPENNY_URL"], time.monotonic() - started), flush=True)
-    watch(home, values)
+    return values
 
 
 def wait_for_servers(embedded: list[str]) -> None:
@@ -97,7 +110,10 @@ def manage(*arguments: str) -> str:
         [sys.executable, "manage.py", *arguments], cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode != 0:
-        raise StackError(f"manage.py {arguments[0]} failed (exit code {done.returncode}):\n{done.stdout}")
+        print(done.stdout, end="", flush=True)
+        raise StackError(
+            f"manage.py {arguments[0]} failed (exit code {done.returncode}); see its lines above"
+        )
     return done.stdout
 
 

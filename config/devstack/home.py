@@ -70,6 +70,11 @@ class Home:
         return self.run_dir / "migrated"
 
     @property
+    def failure(self) -> Path:
+        """Why the stack could not be readied, in words."""
+        return self.run_dir / "failure"
+
+    @property
     def ports(self) -> Path:
         """The ports of the last start, to be taken again."""
         return self.path / "ports.json"
@@ -129,7 +134,7 @@ class Home:
 
     def forget_processes(self) -> None:
         """Removes pid files and the gate that a kill -9 left behind."""
-        for left in (self.gate, *self.run_dir.glob("*.pid")):
+        for left in (self.gate, self.failure, *self.run_dir.glob("*.pid")):
             left.unlink(missing_ok=True)
 
 

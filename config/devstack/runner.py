@@ -58,7 +58,10 @@ def run(home_path: Path, *, with_parent: bool) -> int:
     with home.hold_lock():
         home.demo_env.unlink(missing_ok=True)
         processes = _prepare(home)
-        return _loop(processes)
+        code = _loop(processes)
+        if home.failure.exists():
+            raise StackError(home.failure.read_text())
+        return code
 
 
 def end_with_parent(parent: int, number: signal.Signals) -> None:

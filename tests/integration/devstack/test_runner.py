@@ -126,7 +126,7 @@ def test_a_step_that_fails_ends_everything_and_is_told(home: Path, run: Run, com
     stack = run(STAND_IN_FAILS=command)
     told, _ = stack.communicate()
     assert stack.returncode == 1
-    assert f"manage.py {command} failed" in told
+    assert f"Halfpenny cannot run: manage.py {command} failed" in told.splitlines()[-1]
     assert "stand-in failure" in told
     assert not (home / "demo.env").exists()
 
