@@ -224,9 +224,13 @@ class PolicyStore:
         return int(owner) if owner else None
 
     async def _load_tenant(self, tenant_id: int, *, at_least: int = 0) -> None:
-        """Put the tenant's policy into memory, from Redis or else from Postgres; forget one that is gone."""
+        """Put the tenant's policy into memory, from Redis or else from Postgres; forget one that is gone.
+
+        What Redis holds may be older than what is known already (its last publication was lost).
+        """
+        known = self._tenants.get(tenant_id)
         policy = await self._read(tenant_id, load_tenant_policy)
-        if policy is None or policy.version < at_least:
+        if policy is None or policy.version < max(at_least, known.version if known else 0):
             policy = await self._from_postgres(lambda: cast(TenantPolicy | None, publish(tenant_id)))
         self._forget(tenant_id)
         if policy is not None:
@@ -234,8 +238,9 @@ class PolicyStore:
             self._owners.update(dict.fromkeys(policy.keys, tenant_id))
 
     async def _load_gateway(self, *, at_least: int = 0) -> None:
+        known = self._gateway.version if self._gateway else 0
         policy = await self._read(None, load_gateway_policy)
-        if policy is None or policy.version < at_least:
+        if policy is None or policy.version < max(at_least, known):
             policy = await self._from_postgres(lambda: cast(GatewayPolicy, publish(None)))
         self._gateway = policy
 

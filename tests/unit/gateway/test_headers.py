@@ -1,0 +1,62 @@
+from uuid import uuid4
+
+from gateway import headers
+from gateway.admission import Admission, Arrival
+from gateway.call import CacheReport, ChatOutcome
+from gateway.errors import INVALID_KEY, rate_limited
+from tenants.limits import LimitVerdict, Window, WindowState
+from tenants.policy import GatewayPolicy, KeyPolicy, RequestLimits, TenantPolicy
+
+
+def state(name: str, limit: int, remaining: int) -> WindowState:
+    window = Window(name=name, owner="x", seconds=60, limit=limit)  # type: ignore[arg-type]
+    return WindowState(window=window, remaining=remaining, reset_s=30)
+
+
+VERDICT = LimitVerdict(
+    refused_by=None,
+    states=(state("key", 10, 7), state("tenant", 100, 3), state("gateway", 1000, 1)),
+    counted="shared",
+)
+
+
+def admission() -> Admission:
+    limits = RequestLimits()
+    key = KeyPolicy(
+        public_id="k", label="", scopes=frozenset(), models=frozenset(), limits=limits, expires_at=None
+    )
+    return Admission(
+        arrival=Arrival.now(),
+        tenant=TenantPolicy(tenant_id=1, slug="a", version=1, limits=limits, keys={}, parts={}),
+        key=key,
+        gateway=GatewayPolicy(version=1, limits=limits, parts={}),
+        limits=VERDICT,
+    )
+
+
+def test_the_tightest_window_is_shown() -> None:
+    found = headers.of_limits(VERDICT)
+    assert found["RateLimit"] == '"tenant-minute";r=3;t=30'
+    assert found["x-ratelimit-remaining-requests"] == "3"
+
+
+def test_the_gateway_wide_window_is_never_shown() -> None:
+    assert "gateway" not in str(headers.of_limits(VERDICT))
+
+
+def test_a_hit_says_so_in_both_headers() -> None:
+    report = CacheReport(status="hit_semantic", similarity=0.91234, ttl_s=99.9, entry=uuid4())
+    found = headers.of_outcome(admission(), ChatOutcome(cache=report))
+    assert found["x-gateway-cache"] == "hit_semantic"
+    assert found["Cache-Status"] == 'halfpenny; hit; ttl=99; detail="similarity=0.912"'
+
+
+def test_a_refusal_says_nothing_of_the_cache() -> None:
+    outcome = ChatOutcome(refusal=rate_limited("key", 10, 60, 12), cache=CacheReport(status="miss"))
+    found = headers.of_outcome(admission(), outcome)
+    assert found["Retry-After"] == "12"
+    assert not {"x-gateway-cache", "Cache-Status"} & found.keys()
+
+
+def test_a_final_refusal_asks_not_to_retry() -> None:
+    assert headers.of_refusal(INVALID_KEY)["x-should-retry"] == "false"
