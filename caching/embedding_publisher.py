@@ -9,6 +9,7 @@ from uuid import UUID
 from kombu.exceptions import KombuError
 
 from caching.tasks import embed_texts
+from caching.worker import QUEUE
 
 
 class PublishFailed(Exception):
@@ -51,6 +52,7 @@ class TaskPublisher:
                     "embedder_id": self._embedder_id,
                     "texts": texts,
                 },
+                queue=QUEUE,
                 expires=remaining,
                 producer=self._connected_producer(),
                 retry=False,

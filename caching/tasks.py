@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _REPLY_TTL_S = 10
 
 
-@shared_task(name="caching.embed_texts", queue="embeddings", ignore_result=True)
+@shared_task(name="caching.embed_texts", ignore_result=True)
 def embed_texts(*, process_id: str, batch: str, embedder_id: str, texts: list[str]) -> None:
     """Embed the texts with the worker's model and push the frame to the asking process's list."""
     encoder = worker.encoder()
@@ -31,19 +31,19 @@ def embed_texts(*, process_id: str, batch: str, embedder_id: str, texts: list[st
         log.warning("reply not delivered", extra={"error": type(error).__name__})
 
 
-@shared_task(name="caching.sweep_expired", queue="housekeeping", ignore_result=True)
+@shared_task(name="caching.sweep_expired", ignore_result=True)
 def sweep_expired() -> None:
     """Delete the entries that are past their expiry."""
     sweeps.delete_expired()
 
 
-@shared_task(name="caching.cap_entries", queue="housekeeping", ignore_result=True)
+@shared_task(name="caching.cap_entries", ignore_result=True)
 def cap_entries() -> None:
     """Delete the oldest entries of tenants that keep more than their policy allows."""
     sweeps.cap_entries()
 
 
-@shared_task(name="caching.ensure_vector_indexes", queue="housekeeping", ignore_result=True)
+@shared_task(name="caching.ensure_vector_indexes", ignore_result=True)
 def ensure_vector_indexes() -> None:
     """Give every embedder that has entries its own vector index."""
     sweeps.ensure_vector_indexes()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_QUEUE = "embeddings"
+QUEUE = "embeddings"
 #: Loading a large model takes minutes; Celery would end a pool process after four seconds of it.
 _LOADING_SECONDS = 600.0
 #: The web processes' settings give up on the broker at once; a worker has nothing better to do than to wait.
@@ -48,7 +48,7 @@ def prepare(conf: Any, options: dict[str, Any], **_: Any) -> None:
 @worker_process_init.connect
 def load_model(**_: Any) -> None:
     """Load the model before the first text comes; a worker without its model ends."""
-    if _QUEUE not in _consumed:
+    if QUEUE not in _consumed:
         return
     started = time.monotonic()
     try:
