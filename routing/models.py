@@ -1,11 +1,16 @@
 """Where calls may go, what they cost there, and by which rules one is chosen."""
 
+import uuid
+from decimal import Decimal
+
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from routing.selection import AUTO
 from tenants.models import Tenant
 
 
@@ -34,6 +39,9 @@ class Provider(models.Model):
 class ProviderKey(models.Model):
     """A secret held for a provider, encrypted at rest; it can be replaced, never read back."""
 
+    uid = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, help_text="What the ciphertext is bound to."
+    )
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="keys")
     label = models.CharField(max_length=120)
     ciphertext = models.BinaryField(editable=False)
@@ -77,8 +85,12 @@ class Model(models.Model):
     def __str__(self) -> str:
         return f"{self.provider.slug}/{self.name}"
 
+    def clean(self) -> None:
+        if AUTO in (self.name, *(self.aliases or ())):
+            raise ValidationError(f"'{AUTO}' is the caller's leave to choose; no model can be called that.")
 
-def _price(verbose_name: str) -> "models.DecimalField[object, object]":
+
+def _price(verbose_name: str) -> "models.DecimalField[Decimal | float | str, Decimal]":
     return models.DecimalField(
         verbose_name, max_digits=14, decimal_places=6, default=0, validators=[MinValueValidator(0)]
     )
@@ -126,7 +138,7 @@ class RoutingRule(models.Model):
         "when the caller asks for",
         max_length=120,
         default="auto",
-        help_text="A model name or alias; 'auto' is the caller's leave to choose.",
+        help_text="'auto' is the caller's leave to choose; a model's name or alias can only be refused.",
     )
     min_score = models.FloatField(
         "complexity from", default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)]
@@ -159,3 +171,13 @@ class RoutingRule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.min_score > self.max_score:
+            raise ValidationError({"max_score": "The range ends before it begins."})
+        if self.action == self.Action.ROUTE and self.target is None:
+            raise ValidationError({"target": "Where should it go?"})
+        if self.action == self.Action.ROUTE and self.model_asked != AUTO:
+            raise ValidationError(
+                {"model_asked": f"A named model goes exactly there; only '{AUTO}' can be routed."}
+            )
