@@ -7,7 +7,7 @@ before you bill anybody by them:
 
 - OpenAI: https://developers.openai.com/api/docs/pricing (prompts over 272,000 tokens cost more)
 - Gemini: https://ai.google.dev/gemini-api/docs/pricing (3.8 Flash: introductory until 2026-12-31, then double)
-- DeepSeek: https://api-docs.deepseek.com/quick_start/pricing (the higher rate of peak hours, so as not to understate)
+- DeepSeek: https://api-docs.deepseek.com/quick_start/pricing (the rate of peak hours, twice the other)
 - Anthropic: https://platform.claude.com/docs/en/about-claude/pricing (Haiku 5.5: over 100,000 tokens cost more)
 """
 

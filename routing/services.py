@@ -25,7 +25,12 @@ def provider_key_set(provider: Provider, label: str, secret: str) -> ProviderKey
 
 def put_secret(key: ProviderKey, secret: str) -> None:
     """Seal the secret into the (unsaved) row. Raises ValidationError if no header could carry it."""
-    if not _USABLE.fullmatch(secret):
-        raise ValidationError("A key has no spaces and only visible ASCII characters.")
+    check_secret(secret)
     key.ciphertext = secrets.seal(SecretStr(secret), provider_id=key.provider_id, uid=str(key.uid))
     key.hint = secret[-_HINT_LENGTH:] if len(secret) >= _SHORTEST_HINTED else ""
+
+
+def check_secret(secret: str) -> None:
+    """Raise ValidationError if no header could carry the secret."""
+    if not _USABLE.fullmatch(secret):
+        raise ValidationError("A key has no spaces and only visible ASCII characters.")
