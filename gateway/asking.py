@@ -3,26 +3,19 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 
 from caching.answers import StoredAnswer
 from gateway import errors
-from gateway.attempts import Answered, Attempt, Failed, RetryBudget, ask_with_retries
+from gateway.attempts import Answered, Attempt, Failed, ask_with_retries
 from gateway.call import CacheReport, ChatOutcome
+from gateway.parts import Parts
 from gateway.planning import Plan
-from gateway.upstream import Upstream
 from routing.catalog import Catalog, Target
 from routing.pricing import Usage, cost_nano, price_at
-
-
-class AskParts(Protocol):
-    """What asking needs of the outside."""
-
-    upstream: Upstream
-    retry_budget: RetryBudget
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +35,7 @@ class Unanswered:
     upstream_ms: float
 
 
-async def ask(plan: Plan, parts: AskParts) -> Asked | Unanswered:
+async def ask(plan: Plan, parts: Parts) -> Asked | Unanswered:
     """Ask the plan's targets, in order, until the deadline of the call."""
     started = time.monotonic()
     catalog = plan.call.admission.gateway.part(Catalog)

@@ -37,7 +37,7 @@ class PurgeRequest(Strict):
             tag=self.tag,
             model=self.model,
             older_than_s=self.older_than_s,
-            entry=self.entry,
+            entries=None if self.entry is None else frozenset({self.entry}),
         )
 
 

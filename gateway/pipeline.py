@@ -9,33 +9,15 @@
 Admission comes before (gateway.admission), the record after (gateway.records), at one place each.
 """
 
-from typing import Protocol
-
-from caching.embedding import Embedder
-from caching.exact import ExactStore
 from caching.recall import ExactHit, SimilarHit
-from caching.semantic import SemanticStore
-from caching.storing import Storer
 from gateway import asking, recalling, storing
-from gateway.attempts import RetryBudget
 from gateway.call import ChatCall, ChatOutcome
 from gateway.errors import Refusal
+from gateway.parts import Parts
 from gateway.planning import plan_call
-from gateway.upstream import Upstream
 
 
-class PipelineParts(Protocol):
-    """The outside, as the stages need it."""
-
-    exact: ExactStore
-    embedder: Embedder
-    semantic: SemanticStore
-    storer: Storer
-    upstream: Upstream
-    retry_budget: RetryBudget
-
-
-async def answer(call: ChatCall, parts: PipelineParts) -> ChatOutcome:
+async def answer(call: ChatCall, parts: Parts) -> ChatOutcome:
     """Answer an admitted call; every ending is an outcome."""
     plan = plan_call(call)
     if isinstance(plan, Refusal):
@@ -47,7 +29,7 @@ async def answer(call: ChatCall, parts: PipelineParts) -> ChatOutcome:
 
     similar = await recalling.similar(plan, parts)
     if similar is not None and isinstance(similar.outcome, SimilarHit):
-        parts.storer.copy_to_exact(plan.tenant_id, plan.prints, similar.outcome.answer)
+        storing.keep_copy(plan, similar.outcome.answer, parts)
         return recalling.served_similar(plan, similar, similar.outcome)
 
     report = recalling.report_of_miss(plan, exact, similar)

@@ -49,11 +49,6 @@ class Plan:
         return self._semantic and self.writes
 
     @property
-    def serves_similar(self) -> bool:
-        """False in shadow mode, which decides and records but never serves."""
-        return self.rules.semantic_mode in ("strict", "balanced")
-
-    @property
     def ttl_s(self) -> int:
         wished = self.call.cache.ttl_s
         return self.rules.ttl_seconds if wished is None else min(wished, self.rules.max_ttl_seconds)

@@ -1,13 +1,11 @@
 """The recall stages of a call: which layers are asked, and what the caller is told of them."""
 
 import time
-from typing import Protocol, TypedDict
+from typing import TypedDict
 from uuid import UUID
 
 from caching import recall
 from caching.answers import StoredAnswer
-from caching.embedding import Embedder
-from caching.exact import ExactStore
 from caching.recall import (
     ExactHit,
     ExactMiss,
@@ -17,8 +15,8 @@ from caching.recall import (
     SimilarRecall,
     Unavailable,
 )
-from caching.semantic import SemanticStore
 from gateway.call import CacheReport, ChatOutcome
+from gateway.parts import Parts
 from gateway.planning import Plan
 from routing.catalog import Catalog
 from routing.pricing import Usage, cost_nano, price_at
@@ -33,15 +31,7 @@ class _Place(TypedDict):
     ttl_s: float
 
 
-class RecallParts(Protocol):
-    """What recall needs of the outside."""
-
-    exact: ExactStore
-    embedder: Embedder
-    semantic: SemanticStore
-
-
-async def exact(plan: Plan, parts: RecallParts) -> ExactRecall | None:
+async def exact(plan: Plan, parts: Parts) -> ExactRecall | None:
     """Ask L1 if the call may read it. An answer of a model that the key may not use is a miss."""
     if not plan.reads_exact:
         return None
@@ -53,7 +43,7 @@ async def exact(plan: Plan, parts: RecallParts) -> ExactRecall | None:
     return found
 
 
-async def similar(plan: Plan, parts: RecallParts) -> SimilarRecall | None:
+async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
     """Ask L2 if the call may read it."""
     if not plan.reads_similar:
         return None

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
-class Parts:
-    """Everything that requests need of the outside (see pipeline.PipelineParts), and its life."""
+class RunningParts:
+    """Everything that requests need of the outside (gateway.parts.Parts and more), and its life."""
 
     policies: PolicyStore
     limiter: RedisRequestLimiter
@@ -67,11 +67,11 @@ class Parts:
         await self.database.close()
 
 
-_running: Parts | None = None
+_running: RunningParts | None = None
 _starting = asyncio.Lock()
 
 
-async def parts() -> Parts:
+async def parts() -> RunningParts:
     """Return the parts, started by the first who asks."""
     global _running  # noqa: PLW0603 (one process, one set of parts)
     if _running is None:
@@ -83,7 +83,7 @@ async def parts() -> Parts:
     return _running
 
 
-def running() -> Parts:
+def running() -> RunningParts:
     """Return the parts of a process that has started; RuntimeError before that."""
     if _running is None:
         raise RuntimeError("the gateway has not started")
@@ -103,11 +103,11 @@ def drain() -> None:
         _running.draining = True
 
 
-def _make() -> Parts:
+def _make() -> RunningParts:
     database = TenantDatabase()
     exact, embedder = RedisExactStore(), CeleryEmbedder()
     semantic = PostgresSemanticStore(database)
-    return Parts(
+    return RunningParts(
         policies=PolicyStore(),
         limiter=RedisRequestLimiter(),
         database=database,

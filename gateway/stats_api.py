@@ -1,14 +1,21 @@
 """`GET /stats`: what the calling key's tenant asked, hit, spent and saved."""
 
-from analytics.stats import BadQuery, StatsQuery, stats_of_tenant
 from django.http import HttpRequest, HttpResponse
-from ninja import Query, Router
+from ninja import Field, Query, Router, Schema
 
+from analytics.stats import BadQuery, StatsQuery, stats_of_tenant
 from gateway import doors, errors, runtime
 from gateway.schemas import ErrorBody
 from tenants.database import DATABASE_ERRORS
 
 router = Router(tags=["stats"])
+
+
+class StatsParams(Schema):
+    since: str | None = Field(None, description="ISO 8601; default: the first of this month, UTC.")
+    until: str | None = Field(None, description="ISO 8601; default: now.")
+    bucket: str | None = Field(None, description="minute, hour or day")
+    group_by: str | None = Field(None, description="model, cache, route or key")
 
 
 @router.get(
@@ -17,17 +24,11 @@ router = Router(tags=["stats"])
     response={200: dict, **dict.fromkeys((401, 403, 422, 503), ErrorBody)},
     summary="Requests, hits, cost and saving",
 )
-async def stats(
-    request: HttpRequest,
-    since: str | None = Query(None, description="ISO 8601; default: the first of this month, UTC."),
-    until: str | None = Query(None, description="ISO 8601; default: now."),
-    bucket: str | None = Query(None, description="minute, hour or day"),
-    group_by: str | None = Query(None, description="model, cache, route or key"),
-) -> HttpResponse:
+async def stats(request: HttpRequest, params: Query[StatsParams]) -> HttpResponse:
     """Return exact sums over the tenant's finished calls."""
     admission = doors.admission_of(request)
     try:
-        query = StatsQuery.parse(since=since, until=until, bucket=bucket, group_by=group_by)
+        query = StatsQuery.parse(**params.dict())
         shown = await stats_of_tenant((await runtime.parts()).database, admission.tenant_id, query)
     except BadQuery as error:
         return doors.refused(request, errors.invalid_request(str(error), error.param))

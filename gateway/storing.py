@@ -1,22 +1,14 @@
 """The store stage: which answers are kept, for how long, and under which name."""
 
-from typing import Protocol
-
 from caching.answers import StoredAnswer
 from caching.cacheability import repeats_details
-from caching.storing import Storer
 from caching.vectors import Vector
 from gateway.asking import Asked
+from gateway.parts import Parts
 from gateway.planning import Plan
 
 
-class StoreParts(Protocol):
-    """What storing needs of the outside."""
-
-    storer: Storer
-
-
-def keep(plan: Plan, asked: Asked, vector: Vector | None, parts: StoreParts) -> None:
+def keep(plan: Plan, asked: Asked, vector: Vector | None, parts: Parts) -> None:
     """Begin to store a complete ordinary answer, if the call may write; never waits."""
     if not plan.writes or not _is_ordinary(asked.answer) or _is_too_personal(plan, asked.answer):
         return
@@ -28,6 +20,12 @@ def keep(plan: Plan, asked: Asked, vector: Vector | None, parts: StoreParts) -> 
         exact=plan.rules.exact_enabled,
         semantic=plan.writes_similar,
     )
+
+
+def keep_copy(plan: Plan, answer: StoredAnswer, parts: Parts) -> None:
+    """Begin to store a semantic hit's answer under this question's own fingerprint, with the entry's expiry."""
+    if plan.writes and plan.rules.exact_enabled:
+        parts.storer.copy_to_exact(plan.tenant_id, plan.prints, answer)
 
 
 def _is_ordinary(answer: StoredAnswer) -> bool:

@@ -1,0 +1,27 @@
+"""The outside as the pipeline's stages see it: each part behind its own small protocol."""
+
+from typing import Protocol
+
+from caching.embedding import Embedder
+from caching.exact import ExactStore
+from caching.semantic import SemanticStore
+from caching.storing import Storer
+from gateway.attempts import RetryBudget
+from gateway.upstream import Upstream
+
+
+class Parts(Protocol):
+    """Read-only, so that tests and runtime may hold narrower types."""
+
+    @property
+    def exact(self) -> ExactStore: ...
+    @property
+    def embedder(self) -> Embedder: ...
+    @property
+    def semantic(self) -> SemanticStore: ...
+    @property
+    def storer(self) -> Storer: ...
+    @property
+    def upstream(self) -> Upstream: ...
+    @property
+    def retry_budget(self) -> RetryBudget: ...
