@@ -23,8 +23,11 @@ class Provider(models.Model):
     slug = models.SlugField(max_length=63, unique=True)
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.OPENAI)
-    base_url = models.URLField(
-        max_length=300, help_text="Up to and including the version, e.g. https://api.openai.com/v1"
+    # Not a URLField: that refuses the one-word names of self-hosted servers; see base_urls.py for what is refused.
+    base_url = models.CharField(
+        "base URL",
+        max_length=300,
+        help_text="Up to and including the version, e.g. https://api.openai.com/v1",
     )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

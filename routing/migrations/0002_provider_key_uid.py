@@ -20,6 +20,15 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AlterField(
+            model_name="provider",
+            name="base_url",
+            field=models.CharField(
+                help_text="Up to and including the version, e.g. https://api.openai.com/v1",
+                max_length=300,
+                verbose_name="base URL",
+            ),
+        ),
+        migrations.AlterField(
             model_name="routingrule",
             name="model_asked",
             field=models.CharField(
