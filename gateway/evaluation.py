@@ -106,13 +106,14 @@ class FirstComeCache:
     @staticmethod
     def _verdict(decision: Decision, seconds: float) -> Verdict:
         match decision:
-            case Serve(neighbour=Neighbour(entry=entry, similarity=similarity)):
+            case Serve(neighbour=served):
+                cosine = served.similarity
                 return Verdict(
-                    hit=True, of=entry.int, similarity=similarity, score=similarity, seconds=seconds
+                    hit=True, of=served.entry.int, similarity=cosine, score=cosine, seconds=seconds
                 )
             case Refuse(nearest=nearest, reason=reason):
                 similarity = nearest.similarity if nearest else None
-                score = similarity if similarity is not None and reason == "below_floor" else 0.0
+                score = similarity or 0.0 if reason == "below_floor" else 0.0
                 return Verdict(hit=False, similarity=similarity, score=score, reason=reason, seconds=seconds)
             case _:
                 assert_never(decision)

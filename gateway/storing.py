@@ -1,7 +1,7 @@
 """The store stage: which answers are kept, for how long, and under which name."""
 
 from caching.answers import StoredAnswer
-from caching.cacheability import repeats_details
+from caching.personal import repeats_details
 from caching.vectors import Vector
 from gateway.asking import Asked
 from gateway.parts import Parts

@@ -1,0 +1,121 @@
+"""Recognises personal details in a text. Pure.
+
+Identifiers (addresses, numbers) are found in every language, words that introduce a detail in English. All
+patterns are linear in the text's length: they run on the request path.
+"""
+
+import re
+from collections.abc import Iterable
+
+#: Longer texts aren't searched but treated as if they held details.
+MOST_CHARACTERS = 100_000
+
+
+def holds_details(texts: Iterable[str]) -> bool:
+    """Whether any of the texts carries details of a person: identifiers, or words that introduce some."""
+    texts = [_plain(text) for text in texts]
+    if sum(map(len, texts)) > MOST_CHARACTERS:
+        return True
+    return any(_holds_identifier(text) or _introduces_detail(text) for text in texts)
+
+
+def repeats_details(answer_text: str, question_texts: Iterable[str]) -> bool:
+    """Whether an answer holds personal details, so that nobody but (key, user) may get it again.
+
+    Identifiers count wherever they come from (the upstream may remember the person); a name counts if one of
+    the question's texts introduced it.
+    """
+    if len(answer_text) > MOST_CHARACTERS or _holds_identifier(answer_text):
+        return True
+    names = {match[match.lastindex or 0].lower() for text in question_texts for match in _NAME.finditer(text)}
+    return not names.isdisjoint(re.findall(r"\w+", answer_text.lower()))
+
+
+def speaks_of_oneself(text: str) -> bool:
+    """Whether a text is worded in the first person."""
+    return _FIRST_PERSON.search(_plain(text)) is not None
+
+
+def _plain(text: str) -> str:
+    return text.replace("\u2019", "'")
+
+
+def _holds_identifier(text: str) -> bool:
+    return any(pattern.search(text) for pattern in IDENTIFIERS.values()) or _holds_numbered(text.lower())
+
+
+def _holds_numbered(lower: str) -> bool:
+    """Whether a number follows the word for what it numbers: going from the digits back is many times faster."""
+    return any(
+        _NUMBERED.search(lower, max(0, run.start() - 48), run.end()) for run in _DIGITS.finditer(lower)
+    )
+
+
+def _introduces_detail(text: str) -> bool:
+    lower = text.lower()
+    return any(pattern.search(lower) for pattern in INTRODUCTIONS.values()) or any(
+        pattern.search(text) for pattern in INTRODUCED_NAMES.values()
+    )
+
+
+IDENTIFIERS: dict[str, re.Pattern[str]] = {
+    "email": re.compile(r"\w@\w[\w.-]{0,250}\.[A-Za-z]{2}"),
+    "international_phone": re.compile(r"\+\d(?:[ ().-]{0,3}\d){7,14}(?!\d)"),
+    "local_phone": re.compile(r"(?<![\d.,])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\d)"),
+    "social_security": re.compile(r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])"),
+    "card": re.compile(r"(?<![\d.,-])\d{4}(?:[ -]\d{4}){2,3}(?!\d)"),
+    # Round numbers are amounts.
+    "long_number": re.compile(r"(?<![\d.,])(?!\d+000(?!\d))\d{9,}(?![.,]?\d)"),
+    "iban": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"),
+    "uuid": re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b"),
+    "secret": re.compile(r"\b(?:sk|pk|ghp|gho|xox[abp]|AKIA)[-_]?[A-Za-z0-9_-]{16}"),
+}
+"""Identifiers of a person or of something that belongs to one."""
+
+_DIGITS = re.compile(r"\d{4,}")
+_OWNED = (
+    "account|acct|order|customer|client|policy|passport|booking|reservation|ticket|invoice|case|member|"
+    "membership|patient|employee|student|licen[cs]e|reference|ref|tracking|confirmation|transaction|card|"
+    "insurance|tax|nhs"
+)
+#: With five digits or more, or called a number: "policy 1991" holds a year.
+_NUMBERED = re.compile(
+    rf"\b(?:{_OWNED})(?:(?: number| no\.?| id| code)(?: is)?[ :#]{{1,3}}[a-z]{{0,4}}-?\d{{4}}"
+    r"|(?: is)?[ :#]{1,3}[a-z]{0,4}-?\d{5})"
+)
+
+_OWN_FIELD = (
+    "address|birthday|birthdate|date of birth|dob|e-?mail|phone|mobile|cell|number|ssn|social security|pin|"
+    "passport|licen[cs]e|iban|postcode|zip|account|card|policy|order|booking|reservation|tracking|reference"
+)
+_OWN_WORD = "password|passcode|passphrase|username|user name|login|handle"
+#: What is said of a password that doesn't give it away.
+_TALK = (
+    "not|no|never|wrong|incorrect|invalid|correct|expired|lost|weak|strong|too|being|still|always|the|a|an|in|"
+    "on|to|working|rejected|compromised|safe|secure|hacked|stolen|forgotten|reset|blocked|locked|required|what"
+)
+
+# A pattern that begins with plain letters is found fast; that they begin a word is looked up behind them.
+INTRODUCTIONS: dict[str, re.Pattern[str]] = {
+    "name": re.compile(r"my (?<!\wmy )(?:\w+ |\w+'s ){0,2}name(?:'s| is)\b"),
+    "called": re.compile(r"i(?<!\wi)(?:'m| am) (?:called|named)\b"),
+    "own_field": re.compile(
+        rf"my (?<!\wmy )(?:\w+ )?(?:{_OWN_FIELD})(?: number| code| id| address)?(?: is|:|'s) [^.?!\n]{{0,40}}[\d@]"
+    ),
+    "own_word": re.compile(rf"my (?<!\wmy )(?:\w+ )?(?:{_OWN_WORD})(?: is|:) (?!(?:{_TALK})\b)\S"),
+    "home": re.compile(r"i live at (?<!\wi live at )"),
+    "birth": re.compile(r"i(?<!\wi)(?:'m| am| was) born (?:on|in) (?:the )?(?:\w+ )?\d"),
+    "diagnosis": re.compile(r"i(?<!\wi)(?:'ve| have| was|'m| am) (?:just |been |recently ){0,2}diagnosed\b"),
+}
+"""English wording that hands over a detail, in lower case."""
+
+INTRODUCED_NAMES: dict[str, re.Pattern[str]] = {
+    "call_me": re.compile(r"\b[Cc]all me [A-Z][a-z]+"),
+    "speaking": re.compile(r"\b[Tt]his is (?:[A-Z]\w+ ){1,2}(?:speaking|here|writing)\b"),
+}
+"""The same, where the capital letter tells a name."""
+
+_NAME = re.compile(
+    r"(?i:\bname(?:'s| is)|\bam (?:called|named)|'m (?:called|named)|\bcall me) (\w{2,})|\b[Tt]his is ([A-Z]\w+) "
+)
+_FIRST_PERSON = re.compile(r"\b(?:i|i'm|i'd|i'll|i've|my|me|mine|myself)\b", re.IGNORECASE)

@@ -1,0 +1,155 @@
+"""Recognises English questions whose answer depends on when they are asked. Pure.
+
+The rules prefer to miss: a bypassed question costs a call each time, and answers leave the cache by their TTL.
+"""
+
+import re
+from dataclasses import dataclass
+
+#: Of a long text only the ends ask for something; what lies between is material.
+_END_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimeRule:
+    """A group of wordings that ask for something as it is now."""
+
+    name: str
+    says: re.Pattern[str]
+    unless: re.Pattern[str] | None = None
+    """Wording anywhere in the question that makes it ordinary again."""
+
+
+def time_rule(question: str) -> str | None:
+    """Return the name of the first rule that finds a question to depend on the time of asking."""
+    text = _ends(question).replace("\u2019", "'")
+    for rule in TIME_RULES:
+        if rule.says.search(text) and not (rule.unless and rule.unless.search(text)):
+            return rule.name
+    return None
+
+
+def _ends(text: str) -> str:
+    if len(text) <= 2 * _END_CHARACTERS:
+        return text
+    return f"{text[:_END_CHARACTERS]}\n{text[-_END_CHARACTERS:]}"
+
+
+def _any_of(*alternatives: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(alternatives)})\b", re.IGNORECASE)
+
+
+#: Somebody tells what happened to them: "I lost my card yesterday".
+_TELLING = _any_of(r"i", r"i'm", r"i've", r"i'd", r"my", r"we", r"we've", r"our")
+_EXPLAINING = _any_of(
+    r"why", r"how (?:do|does|did|are|is|can|could|should|to)", r"explain", r"meaning", r"difference"
+)
+_IS = r"(?:is|are|was|were|will be)"
+_ASK = rf"(?:what's|what {_IS}|how much {_IS}|how's|how (?:is|are)|(?:tell|show|give|get) me|show|check|get|find)"
+
+_NOW_CHANGING = (
+    r"time|date|day|month|year|season|weather|temperature|prices?|value|rates?|status|score|president|"
+    r"prime minister|ceo|champions?|version|population|situation|state|events?|affairs|news|balance|location|"
+    r"market|trends?|record|leader|king|queen|pope|governor|mayor|chancellor|head|chairman|owner|government|"
+    r"inflation|unemployment|laws?|holder|standings?|rankings?|traffic|stock|speaker|coach|captain|minister|"
+    r"secretary|director|members?|exchange|interest"
+)
+_PERIOD = (
+    r"(?:week|weekend|month|year|season|quarter|morning|afternoon|evening|night|summer|winter|spring|autumn|"
+    r"monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
+)
+_GOODS = r"(?:stocks?|shares?|gold|silver|oil|gas|petrol|fuel|diesel|bitcoin|btc|crypto|ethereum|eth)"
+_MONEY = r"(?:dollars?|usd|euros?|eur|pounds?|gbp|yen|rupees?|inr|pesos?|francs?|yuan|bitcoins?)"
+
+TIME_RULES: tuple[TimeRule, ...] = (
+    TimeRule(
+        name="now",
+        says=_any_of(
+            r"right now", r"just now", r"at the moment", r"at present", r"(?:as of|until|till) (?:now|today)",
+            r"currently", r"presently", r"real[- ]time (?:data|prices?|quotes?)",
+            r"live (?:scores?|updates?|traffic)",
+            r"(?:is|are|happening|going on|open|playing) (?:\w+ ){0,2}now",
+        ),
+        unless=_any_of(r"(?:i'm|i am) not currently", r"would (?:be|have)", r"if .{0,40}right now"),
+    ),
+    TimeRule(
+        name="current",
+        says=_any_of(rf"(?:current|present[- ]day|up[- ]to[- ]date) (?:\w+ ){{0,2}}(?:{_NOW_CHANGING})"),
+        unless=_any_of(r"convert", r"calculate"),
+    ),
+    TimeRule(
+        name="day",
+        says=_any_of(
+            r"today(?:'s)?", r"tonight(?:'s)?", r"tomorrow(?:'s)?", rf"(?:this|next|coming) {_PERIOD}",
+            r"in the (?:next|coming) (?:\w+ )?(?:minutes?|hours?|days?|weeks?)",
+        ),
+        unless=_any_of(r"today's (?:world|society|age)", r"still (?:\w+ ){0,2}today", r"would .{0,60}today"),
+    ),
+    TimeRule(
+        name="past_day",
+        says=_any_of(r"yesterday(?:'s)?", rf"(?:last|past) {_PERIOD}", r"recently", r"past (?:few )?days"),
+        unless=_TELLING,
+    ),
+    TimeRule(
+        name="latest", says=_any_of(r"latest", r"newest", r"most recent(?:ly)?", r"upcoming"), unless=_TELLING
+    ),
+    TimeRule(
+        name="news",
+        says=_any_of(
+            r"breaking news", r"(?:the )?(?:news )?headlines", r"news (?:about|on|from|today|updates?|related)",
+            rf"(?:{_ASK}|any|the|some|read|hear|world|local|international) (?:\w+ ){{0,2}}news", r"in the news",
+        ),
+        unless=_any_of(r"fake news", r"news (?:channel|website|paper|app)s?"),
+    ),
+    TimeRule(
+        name="weather",
+        says=_any_of(
+            rf"(?:{_ASK}|what will) (?:\w+ ){{0,3}}weather",
+            r"weather (?:forecast|report|in|for|at|like|outside|be)",
+            r"forecast (?:for|in)",
+            r"(?:temperature|hot|cold|warm|humid|windy) (?:is it )?(?:outside|out there)",
+            r"(?:is|will) it (?:be |going to )?(?:rain|raining|snow|snowing|sunny|cloudy|windy)",
+            r"(?:do|will|should) i (?:need|take|bring|wear) (?:a |an |my )?(?:umbrella|rain ?coat|jacket|coat)",
+        ),
+        unless=_any_of(r"climate", r"weather vane", r"why"),
+    ),
+    TimeRule(
+        name="clock",
+        says=_any_of(
+            r"what time is it", r"what(?:'s| is) the time(?= *(?:$|[?.!]|in\b|at\b|now\b|here\b))",
+            r"what day is it",
+            r"what(?:'s| is) the (?:day|date)(?= *(?:$|[?.!]|now\b))", r"what(?:'s| is) the date today",
+            r"what(?:'s| is) (?:the )?(?:local )?time (?:is it )?in", r"tell me the time",
+        ),
+        unless=_any_of(r"if", r"when", r"given", r"convert", r"complexity"),
+    ),
+    TimeRule(
+        name="price",
+        says=_any_of(
+            rf"{_GOODS} (?:price|quote|rate|value)s?", rf"price of (?:a |an |one )?(?:\w+ )?{_GOODS}",
+            rf"{_ASK} (?:\w+ ){{0,3}}(?:stocks?|shares?|market)(?: \w+){{0,2}} (?:doing|at|worth|trading)",
+            rf"how much {_IS} (?:\w+ ){{0,2}}{_GOODS}(?: \w+){{0,2}} (?:worth|at|trading)",
+            rf"{_ASK} (?:\w+ ){{0,3}}(?:exchange|conversion|mortgage|interest) rates?",
+            rf"how (?:many|much) {_MONEY} .{{0,20}}{_MONEY}",
+            rf"{_MONEY} (?:to|versus|vs|against) (?:\w+ ){{0,2}}{_MONEY}",
+        ),
+        unless=_EXPLAINING,
+    ),
+    TimeRule(
+        name="score",
+        says=_any_of(
+            rf"(?:what's|what {_IS}|tell me) the (?:\w+ ){{0,4}}score(?= *(?:$|[?.!]|(?:of|in|for|between)\b))",
+            r"who(?:'s| is) (?:winning|leading the|ahead)", r"score of the (?:\w+ ){0,3}(?:game|match)",
+            r"did (?:the )?\w+ win (?:the game|the match|their game)",
+        ),
+        unless=_any_of(r"test", r"exam", r"credit", r"average", r"f1[- ]score"),
+    ),
+    TimeRule(
+        name="traffic",
+        says=_any_of(
+            r"(?:how(?:'s| is)|is there|what(?:'s| is)) (?:\w+ ){0,2}traffic",
+            r"traffic (?:report|conditions?|jams? on)"
+        ),
+        unless=_any_of(r"website", r"network", r"organic", r"web"),
+    ),
+)  # fmt: skip
