@@ -18,11 +18,14 @@ Resolver = Callable[[str, int], Iterable[str]]
 # Forms of IPv6 that carry an IPv4 address inside, where a private one could hide.
 _CARRIERS = tuple(
     ipaddress.IPv6Network(network)
-    for network in ("2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0/96", "::/96")
+    for network in ("2002::/16", "2001::/23", "64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0/96", "::/96")
 )
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
-# Publicly numbered, yet the inside of a cloud (Azure's host service).
-_CLOUD_INSIDES = frozenset({ipaddress.IPv4Address("168.63.129.16")})
+# Public to Python's eyes, yet special: protocol assignments (Oracle's metadata service is at 192.0.0.192), the
+# 6to4 relays, and Azure's host service.
+_SPECIAL_V4 = tuple(
+    ipaddress.IPv4Network(network) for network in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
+)
 _PLAIN_URL = re.compile(r"[!-~]+")
 
 
@@ -95,12 +98,12 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inside = ip.scope_id is None and ip in _GLOBAL_V6 and not any(ip in carrier for carrier in _CARRIERS)
-        if not inside:
-            return False
     special = ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_loopback or ip.is_link_local
-    return ip.is_global and not special and ip not in _CLOUD_INSIDES
+    if special or not ip.is_global:
+        return False
+    if isinstance(ip, ipaddress.IPv4Address):
+        return not any(ip in network for network in _SPECIAL_V4)
+    return ip.scope_id is None and ip in _GLOBAL_V6 and not any(ip in carrier for carrier in _CARRIERS)
 
 
 def in_networks(address: str, networks: Sequence[Network]) -> bool:
