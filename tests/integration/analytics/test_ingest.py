@@ -1,0 +1,246 @@
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.db import connection
+
+from analytics.ingest import DEAD, GROUP, Ingest
+from analytics.models import RequestRecord
+from analytics.record import CallRecord
+from analytics.wire import FIELD, STREAM, encode
+from tenants.models import Tenant
+from tests.records import record_of
+
+
+@pytest.fixture
+def ingest(records_tables: None, state_redis: "redis.Redis") -> Iterator[Ingest]:
+    made = Ingest(claim_idle_ms=0)
+    made.ensure_group()
+    yield made
+    made.close()
+
+
+def _produce(client: "redis.Redis", *records: CallRecord) -> None:
+    for record in records:
+        client.xadd(STREAM, {FIELD: encode(record)})
+
+
+def _drain(ingest: Ingest) -> None:
+    while ingest.step(block_ms=0):
+        pass
+
+
+def _dead(client: "redis.Redis") -> list[dict[bytes, bytes]]:
+    entries: Any = client.xrange(DEAD)
+    return [fields for _, fields in entries]
+
+
+def _dirty() -> list[tuple[int, datetime]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tenant_id, hour FROM analytics_dirty_hour ORDER BY 1, 2")
+        rows: list[tuple[int, datetime]] = cursor.fetchall()
+        return rows
+
+
+def test_a_record_becomes_a_row_with_all_its_values(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    record = record_of(
+        alice.pk,
+        tags=("a", "b"),
+        attempts=[{"target": "small-1", "status": 200}],
+        decision={"similarity": 0.91},
+        complexity_score=0.25,
+        cost_nano=2**50,
+        stream=True,
+    )
+    _produce(state_redis, record)
+    _drain(ingest)
+    row = RequestRecord.objects.get()
+    assert (row.id, row.tenant_id) == (record.id, alice.pk)
+    assert row.started_at == datetime.fromtimestamp(record.started_at, UTC)
+    assert (row.tags, row.attempts, row.decision) == (["a", "b"], record.attempts, record.decision)
+    assert (row.cost_nano, row.complexity_score, row.stream) == (2**50, 0.25, True)
+
+
+def test_settled_entries_leave_the_stream_and_mark_their_hour(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    now = datetime.now(UTC)
+    _produce(state_redis, *(record_of(alice.pk, started_at=now.timestamp()) for _ in range(3)))
+    _drain(ingest)
+    summary: Any = state_redis.xpending(STREAM, GROUP)
+    assert (state_redis.xlen(STREAM), summary["pending"]) == (0, 0)
+    assert _dirty() == [(alice.pk, now.replace(minute=0, second=0, microsecond=0))]
+
+
+def test_a_record_that_arrives_twice_counts_once(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    record = record_of(alice.pk)
+    _produce(state_redis, record, record)
+    _drain(ingest)
+    _produce(state_redis, record)
+    _drain(ingest)
+    assert RequestRecord.objects.count() == 1
+    assert (ingest.counts.inserted, ingest.counts.skipped) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({FIELD: b"{not json"}, b"JSON"),
+        ({FIELD: b'{"id": "1"}'}, b"UUID"),
+        ({b"other": b"field"}, b"JSON"),
+        ({FIELD: encode(record_of(status=70_000))}, b"smallint"),
+        ({FIELD: encode(record_of(input_tokens=2**31))}, b"integer"),
+        ({FIELD: encode(record_of(cost_nano=2**70))}, b"bigint"),
+        ({FIELD: encode(record_of(started_at=time.time() + 1e6))}, b"future"),
+        ({FIELD: encode(record_of(started_at=0.0))}, b"retention"),
+        ({FIELD: encode(record_of(started_at=1e300))}, b"no time"),
+        ({FIELD: encode(record_of(total_ms=float("nan")))}, b"total_ms"),
+    ],
+)
+def test_a_poisonous_entry_is_put_away_and_the_rest_lands(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant, fields: dict[Any, Any], reason: bytes
+) -> None:
+    _produce(state_redis, record_of(alice.pk))
+    state_redis.xadd(STREAM, fields)
+    _produce(state_redis, record_of(alice.pk))
+    _drain(ingest)
+    assert RequestRecord.objects.count() == 2
+    (dead,) = _dead(state_redis)
+    assert reason in dead[b"reason"]
+    assert fields.items() <= dead.items()
+    assert (state_redis.xlen(STREAM), ingest.counts.dead) == (0, 1)
+
+
+def test_dead_entries_can_be_put_back(ingest: Ingest, state_redis: "redis.Redis", alice: Tenant) -> None:
+    state_redis.xadd(
+        DEAD, {FIELD: encode(record_of(alice.pk)), b"reason": b"delivered too often", b"entry": b"1-1"}
+    )
+    assert ingest.revive_dead() == 1
+    _drain(ingest)
+    assert (RequestRecord.objects.count(), state_redis.xlen(DEAD)) == (1, 0)
+
+
+def test_text_that_does_not_fit_is_made_to_fit(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    record = record_of(
+        alice.pk,
+        model="m" * 500,
+        error_code="a\0b",
+        decision={"a\0": ["\0", 1, None]},
+        tags=("t\0" + "x" * 99,),
+    )
+    _produce(state_redis, record)
+    _drain(ingest)
+    row = RequestRecord.objects.get()
+    assert (row.model, row.error_code) == ("m" * 120, "a\ufffdb")
+    assert (row.decision, row.tags) == ({"a\ufffd": ["\ufffd", 1, None]}, ["t\ufffd" + "x" * 62])
+
+
+def test_what_a_dead_member_read_is_taken_over(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    _produce(state_redis, *(record_of(alice.pk) for _ in range(5)))
+    state_redis.xreadgroup(GROUP, "dead-member", {STREAM: ">"})
+    _drain(ingest)
+    assert RequestRecord.objects.count() == 5
+    assert state_redis.xlen(STREAM) == 0
+
+
+def test_an_entry_that_was_delivered_too_often_is_put_away(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    _produce(state_redis, record_of(alice.pk))
+    state_redis.xreadgroup(GROUP, "member", {STREAM: ">"})
+    for _ in range(5):
+        state_redis.xautoclaim(STREAM, GROUP, "member", min_idle_time=0)
+    _drain(ingest)
+    assert (RequestRecord.objects.count(), len(_dead(state_redis))) == (0, 1)
+
+
+def test_an_outage_of_postgres_is_waited_out(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, failures = Ingest._connected, iter([psycopg.OperationalError("down")] * 3)
+
+    def sometimes(self: Ingest) -> Any:
+        if error := next(failures, None):
+            raise error
+        return connect(self)
+
+    monkeypatch.setattr(Ingest, "_connected", sometimes)
+    monkeypatch.setattr("analytics.ingest._PAUSES", (0.0,))
+    _produce(state_redis, record_of(alice.pk))
+    _drain(ingest)
+    assert (RequestRecord.objects.count(), ingest.counts.dead) == (1, 0)
+
+
+def test_a_broken_connection_is_replaced(ingest: Ingest, state_redis: "redis.Redis", alice: Tenant) -> None:
+    _produce(state_redis, record_of(alice.pk))
+    _drain(ingest)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'halfpenny-analytics'"
+        )
+    _produce(state_redis, record_of(alice.pk))
+    _drain(ingest)
+    assert RequestRecord.objects.count() == 2
+
+
+def test_nothing_is_taken_over_while_postgres_is_away(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(self: Ingest) -> Any:
+        raise psycopg.OperationalError("down")
+
+    monkeypatch.setattr(Ingest, "_connected", down)
+    _produce(state_redis, record_of(alice.pk))
+    state_redis.xreadgroup(GROUP, "member", {STREAM: ">"})
+    for _ in range(10):
+        ingest._claim_at = 0.0
+        ingest.step(block_ms=0)
+    pending: Any = state_redis.xpending_range(STREAM, GROUP, "-", "+", 1)
+    assert pending[0]["times_delivered"] == 1
+
+
+def test_an_emptied_redis_gets_its_group_again(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    state_redis.flushdb()
+    _produce(state_redis, record_of(alice.pk))
+    ingest._on_rows = lambda _: ingest.stop()
+    ingest.run()
+    assert RequestRecord.objects.count() == 1
+
+
+def test_it_tells_which_tenants_got_rows(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant, charlie: Tenant
+) -> None:
+    told: list[set[int]] = []
+    ingest._on_rows = lambda tenant_ids: told.append(set(tenant_ids))
+    record = record_of(alice.pk)
+    _produce(state_redis, record, record_of(charlie.pk))
+    _drain(ingest)
+    _produce(state_redis, record)
+    _drain(ingest)
+    assert told == [{alice.pk, charlie.pk}]
+
+
+def test_a_partition_that_vanished_is_made_again(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    _produce(state_redis, record_of(alice.pk))
+    _drain(ingest)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE analytics_requestrecord_{datetime.now(UTC):%Y%m%d}")
+    _produce(state_redis, record_of(alice.pk))
+    _drain(ingest)
+    assert RequestRecord.objects.count() == 1
