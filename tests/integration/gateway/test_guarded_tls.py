@@ -1,0 +1,101 @@
+"""TLS is never weakened by connecting to an address instead of a name."""
+
+import asyncio
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.address_guard import GuardedTransport
+from gateway.failures import FailureKind, UpstreamFailure
+from gateway.upstream import HttpxUpstream
+from routing.base_urls import parse_networks
+from tests.demo_upstream import access, key, target
+
+LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+
+
+def certificate(directory: Path, host: str) -> Path:
+    """Write a self-signed certificate of the host and its key; return the file."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    file = directory / f"{host}.pem"
+    file.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM)
+        + private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return file
+
+
+class TlsServer:
+    """Answers every request with the server name and the Host that it was asked by."""
+
+    def __init__(self, file: Path) -> None:
+        self.names: list[str | None] = []
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(file)
+        self._context.sni_callback = lambda _socket, name, _context: self.names.append(name)
+
+    async def __aenter__(self) -> int:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        host = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"host:"))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(host) + host)
+        await writer.drain()
+        writer.close()
+
+
+async def test_host_and_server_name_stay_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = certificate(tmp_path, "localhost")
+    monkeypatch.setattr(
+        "gateway.address_guard.httpx.create_ssl_context",
+        lambda **_: ssl.create_default_context(cafile=str(file)),
+    )
+    transport = GuardedTransport(parse_networks(["127.0.0.0/8", "::1/128"]), LIMITS)
+    server = TlsServer(file)
+    async with server as port, httpx.AsyncClient(transport=transport, trust_env=False) as client:
+        answer = await client.get(f"https://localhost:{port}/")
+        assert answer.text.lower() == f"host: localhost:{port}"
+    assert server.names == ["localhost"]
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_a_connection_failure(tmp_path: Path) -> None:
+    upstream = HttpxUpstream()
+    async with TlsServer(certificate(tmp_path, "localhost")) as port:
+        with pytest.raises(UpstreamFailure) as caught:
+            await upstream.ask(
+                target("small-1"),
+                access(f"https://localhost:{port}/v1", key()),
+                {"messages": []},
+                deadline=time.monotonic() + 10,
+            )
+    await upstream.aclose()
+    assert caught.value.kind is FailureKind.CONNECT
