@@ -106,7 +106,8 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "static"))
+# In development files are served from where they lie; `collectstatic` is for production.
+STATIC_ROOT = None if DEVELOPMENT else env.text("STATIC_ROOT", str(BASE_DIR / "static"))
 WHITENOISE_USE_FINDERS = DEVELOPMENT
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -150,7 +151,7 @@ CONTENT_SECURITY_POLICY = {
 # AES-GCM keys for provider secrets: the first encrypts, all decrypt (rotation).
 ENCRYPTION_KEYS = (
     env.encryption_keys("HALFPENNY_ENCRYPTION_KEY")
-    if (os.environ.get("HALFPENNY_ENCRYPTION_KEY") or not DEVELOPMENT)
+    if (env.is_set("HALFPENNY_ENCRYPTION_KEY") or not DEVELOPMENT)
     else [b"development-only-encryption-key!"]
 )
 
@@ -251,6 +252,8 @@ UPSTREAM_ALLOWED_NETWORKS = env.words(
 )
 DEMO_UPSTREAM_URL = env.text("DEMO_UPSTREAM_URL", "")
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+# A collector that speaks OTLP over HTTP, e.g. http://jaeger:4318; empty: no spans are made.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 RECORD_RETENTION_DAYS = env.integer("RECORD_RETENTION_DAYS", 90)
 RECORD_SPOOL_DIR = Path(env.text("RECORD_SPOOL_DIR", str(HALFPENNY_HOME / "spool")))
 

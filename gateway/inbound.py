@@ -11,6 +11,7 @@ from asgiref.typing import (
     ASGIReceiveCallable,
     ASGIReceiveEvent,
     ASGISendCallable,
+    HTTPDisconnectEvent,
     HTTPScope,
     Scope,
 )
@@ -18,10 +19,6 @@ from django.conf import settings
 
 from gateway import errors
 from gateway.errors import Refusal
-
-
-class BodyTooLarge(Exception):
-    """More body came than the gateway takes."""
 
 
 class InboundGuard:
@@ -45,26 +42,31 @@ class InboundGuard:
         if _announced_length(scope["headers"]) > settings.MAX_BODY_BYTES:
             await _refuse(send, errors.BODY_TOO_LARGE)
             return
-        try:
-            await self._application(scope, _counted(receive), send)
-        except BodyTooLarge:
+        body = _BoundedBody(receive)
+        await self._application(scope, body.receive, send)
+        if body.is_too_large:
             await _refuse(send, errors.BODY_TOO_LARGE)
 
 
-def _counted(receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
-    """Return a receive that raises BodyTooLarge as soon as too much has come, announced or not."""
-    taken = 0
+class _BoundedBody:
+    """A request's body as it comes in; when it grows too large, the application sees the caller hang up.
 
-    async def counted() -> ASGIReceiveEvent:
-        nonlocal taken
-        event = await receive()
+    Django then closes the file that it spooled the body to and sends nothing, so that we may answer.
+    """
+
+    def __init__(self, receive: ASGIReceiveCallable) -> None:
+        self._receive = receive
+        self._taken = 0
+
+    @property
+    def is_too_large(self) -> bool:
+        return self._taken > settings.MAX_BODY_BYTES
+
+    async def receive(self) -> ASGIReceiveEvent:
+        event = await self._receive()
         if event["type"] == "http.request":
-            taken += len(event["body"])
-            if taken > settings.MAX_BODY_BYTES:
-                raise BodyTooLarge
-        return event
-
-    return counted
+            self._taken += len(event["body"])
+        return HTTPDisconnectEvent(type="http.disconnect") if self.is_too_large else event
 
 
 def _oversized(headers: Iterable[tuple[bytes, bytes]]) -> bool:

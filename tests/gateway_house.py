@@ -83,6 +83,7 @@ async def open_house(demo: Demo, embedder: Embedder | None) -> AsyncIterator[Hou
     tenant, other_tenant, keys = await sync_to_async(_cast)(demo.base_url)
     sink = MemoryRecordSink()
     parts = await runtime.parts()
+    worker_client = parts.embedder
     if embedder is not None:
         parts.embedder = parts.storer._embedder = embedder  # type: ignore[assignment]
     put = parts.records.put
@@ -105,6 +106,7 @@ async def open_house(demo: Demo, embedder: Embedder | None) -> AsyncIterator[Hou
             other_tenant=other_tenant,
             records=sink.records,
         )
+    parts.embedder = worker_client
     await runtime.stop()
 
 
