@@ -1,10 +1,11 @@
 """The ASGI application: bounds in front, HTTP to Django, WebSockets to Channels, lifespan to the gateway."""
 
-# ruff: noqa: E402, I001 (Django has to be ready before anything that touches models is imported)
+# ruff: noqa: E402 (Django has to be ready before anything that touches models is imported)
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
@@ -17,6 +18,11 @@ import config.celery  # noqa: F401 (tasks published by web find the broker)
 from analytics.routing_ws import websocket_urlpatterns
 from gateway.inbound import InboundGuard
 from gateway.lifespan import Lifespan
+
+if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+    from config import telemetry
+
+    telemetry.start()
 
 websockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 application = Lifespan(

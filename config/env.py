@@ -26,11 +26,26 @@ def load_stack_file(path: Path) -> None:
 def text(name: str, default: str | None = None) -> str:
     """Return the variable, or the content of the file that NAME_FILE names, or the default."""
     if file := os.environ.get(f"{name}_FILE"):
-        return Path(file).read_text(encoding="utf-8").strip()
+        return _content(name, Path(file))
     value = os.environ.get(name) or default
     if value is None:
         raise ImproperlyConfigured(f"{name} (or {name}_FILE) must be set")
     return value
+
+
+def _content(name: str, file: Path) -> str:
+    try:
+        content = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE can't be read: {file} ({type(error).__name__})") from error
+    if not content:
+        raise ImproperlyConfigured(f"{name}_FILE names an empty file: {file}")
+    return content
+
+
+def is_set(name: str) -> bool:
+    """Tell whether the variable has a value, be it by NAME_FILE."""
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 def integer(name: str, default: int) -> int:
@@ -64,9 +79,8 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """Return a comma-separated list without its empty parts."""
-    raw = os.environ.get(name) or default
-    return [part.strip() for part in raw.split(",") if part.strip()]
+    """Return a comma-separated list (of the variable or of NAME_FILE's content) without its empty parts."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
 
 
 def encryption_keys(name: str) -> list[bytes]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from caching.answers import StoredAnswer
-from gateway import errors
+from gateway import errors, tracing
 from gateway.attempts import Answered, Attempt, Failed, ask_with_retries
 from gateway.call import CacheReport, ChatOutcome
 from gateway.parts import Parts
@@ -39,15 +39,16 @@ async def ask(plan: Plan, parts: Parts) -> Asked | Unanswered:
     """Ask the plan's targets, in order, until the deadline of the call."""
     started = time.monotonic()
     catalog = plan.call.admission.gateway.part(Catalog)
-    result = await ask_with_retries(
-        parts.upstream,
-        plan.targets,
-        {access.slug: access for access in catalog.providers},
-        {"messages": list(plan.call.messages), **plan.call.params},
-        deadline=started + settings.UPSTREAM_TOTAL_SECONDS,
-        max_attempts=settings.UPSTREAM_MAX_ATTEMPTS,
-        budget=parts.retry_budget,
-    )
+    with tracing.stage("ask_upstream"):
+        result = await ask_with_retries(
+            parts.upstream,
+            plan.targets,
+            {access.slug: access for access in catalog.providers},
+            {"messages": list(plan.call.messages), **plan.call.params},
+            deadline=started + settings.UPSTREAM_TOTAL_SECONDS,
+            max_attempts=settings.UPSTREAM_MAX_ATTEMPTS,
+            budget=parts.retry_budget,
+        )
     upstream_ms = (time.monotonic() - started) * 1000
     if isinstance(result, Failed):
         return Unanswered(failed=result, upstream_ms=upstream_ms)

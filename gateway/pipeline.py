@@ -10,7 +10,7 @@ Admission comes before (gateway.admission), the record after (gateway.records), 
 """
 
 from caching.recall import ExactHit, SimilarHit
-from gateway import asking, recalling, storing
+from gateway import asking, recalling, storing, tracing
 from gateway.call import ChatCall, ChatOutcome
 from gateway.errors import Refusal
 from gateway.parts import Parts
@@ -19,7 +19,8 @@ from gateway.planning import plan_call
 
 async def answer(call: ChatCall, parts: Parts) -> ChatOutcome:
     """Answer an admitted call; every ending is an outcome."""
-    plan = plan_call(call)
+    with tracing.stage("plan"):
+        plan = plan_call(call)
     if isinstance(plan, Refusal):
         return ChatOutcome(refusal=plan)
 

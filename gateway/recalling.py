@@ -15,6 +15,7 @@ from caching.recall import (
     SimilarRecall,
     Unavailable,
 )
+from gateway import tracing
 from gateway.call import CacheReport, ChatOutcome
 from gateway.parts import Parts
 from gateway.planning import Plan
@@ -35,9 +36,10 @@ async def exact(plan: Plan, parts: Parts) -> ExactRecall | None:
     """Ask L1 if the call may read it. An answer of a model that the key may not use is a miss."""
     if not plan.reads_exact:
         return None
-    found = await recall.recall_exact(
-        parts.exact, plan.tenant_id, plan.prints.exact, max_age_s=plan.call.cache.max_age_s
-    )
+    with tracing.stage("recall_exact"):
+        found = await recall.recall_exact(
+            parts.exact, plan.tenant_id, plan.prints.exact, max_age_s=plan.call.cache.max_age_s
+        )
     if isinstance(found, ExactHit) and found.answer.model not in _usable_models(plan):
         return ExactMiss(reason="model_not_allowed")
     return found
@@ -48,16 +50,17 @@ async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
     if not plan.reads_similar:
         return None
     usable = _usable_models(plan)
-    return await recall.recall_similar(
-        parts.embedder,
-        parts.semantic,
-        tenant_id=plan.tenant_id,
-        prints=plan.prints,
-        rules=plan.rules,
-        complexity=plan.route.complexity,
-        allowed=usable.__contains__,
-        max_age_s=plan.call.cache.max_age_s,
-    )
+    with tracing.stage("recall_similar"):
+        return await recall.recall_similar(
+            parts.embedder,
+            parts.semantic,
+            tenant_id=plan.tenant_id,
+            prints=plan.prints,
+            rules=plan.rules,
+            complexity=plan.route.complexity,
+            allowed=usable.__contains__,
+            max_age_s=plan.call.cache.max_age_s,
+        )
 
 
 def served_exact(plan: Plan, hit: ExactHit) -> ChatOutcome:

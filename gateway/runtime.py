@@ -11,7 +11,7 @@ from caching.embedding import CeleryEmbedder
 from caching.exact import RedisExactStore
 from caching.semantic import PostgresSemanticStore
 from caching.storing import Storer
-from gateway import errors, pipeline
+from gateway import errors, pipeline, tracing
 from gateway.attempts import RetryBudget
 from gateway.call import ChatCall, ChatOutcome
 from gateway.upstream import HttpxUpstream
@@ -42,7 +42,7 @@ class RunningParts:
         """Run the pipeline, unless the process is about to end."""
         if self.draining:
             return ChatOutcome(refusal=errors.DRAINING)
-        return await pipeline.answer(call, self)
+        return await tracing.traced(call, pipeline.answer(call, self))
 
     def finish(self, record: CallRecord) -> None:
         """Take note of an ended call; never waits, never fails the caller."""
@@ -65,6 +65,7 @@ class RunningParts:
         await self.exact.close()
         await self.upstream.aclose()
         await self.database.close()
+        await tracing.stop()
 
 
 _running: RunningParts | None = None
