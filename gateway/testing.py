@@ -1,0 +1,37 @@
+"""A stand-in of the upstream, in memory; the contract test holds it to what the real client does."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.failures import FailureKind, UpstreamFailure
+from gateway.upstream import UpstreamAnswer
+from routing.catalog import ProviderAccess, Target
+from routing.pricing import Usage
+
+
+class ScriptedUpstream:
+    """An Upstream that fails with the failures it was given, one per call, and answers every later call."""
+
+    def __init__(self, *failures: UpstreamFailure, text: str = "The capital of France is Paris.") -> None:
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        """The model's name at the provider and the body, of each call."""
+        self._failures = list(failures)
+        self._text = text
+
+    async def ask(
+        self, target: Target, access: ProviderAccess, body: Mapping[str, Any], *, deadline: float
+    ) -> UpstreamAnswer:
+        if time.monotonic() >= deadline:
+            raise UpstreamFailure(FailureKind.TIMEOUT, detail="deadline")
+        self.asked.append((target.upstream_name, body))
+        if self._failures:
+            raise self._failures.pop(0)
+        return UpstreamAnswer(
+            message={"role": "assistant", "content": self._text},
+            text=self._text,
+            finish_reason="stop",
+            usage=Usage(input_tokens=11, output_tokens=7),
+            estimated=False,
+            upstream_id=f"scripted-{len(self.asked)}",
+        )
