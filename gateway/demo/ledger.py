@@ -4,6 +4,7 @@ from collections import Counter, deque
 from typing import Any
 
 _KEPT = 200
+_KEPT_CHARS = 2000
 
 
 class Ledger:
@@ -17,7 +18,7 @@ class Ledger:
     def add(self, *, model: str, prompt: str, fault: str | None) -> None:
         self._calls += 1
         self._by_model[model] += 1
-        self._last.append({"model": model, "prompt": prompt, "fault": fault})
+        self._last.append({"model": model, "prompt": prompt[:_KEPT_CHARS], "fault": fault})
 
     def report(self) -> dict[str, Any]:
         return {"calls": self._calls, "by_model": dict(self._by_model), "last": list(self._last)}
