@@ -1,4 +1,4 @@
-"""Whether a stored answer of a similar question may serve this one. Pure: the same code serves and is evaluated."""
+"""Whether a stored answer to a similar question may serve this one. Pure: what serves is what is evaluated."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -68,7 +68,8 @@ def decide(
     """Choose the neighbour whose answer serves the question, nearest first, or say why none does.
 
     complexity: of the question, as routing scores it. allowed: whether the key may use a model.
-    The decision doesn't depend on shadow mode: there the caller records it and asks upstream all the same.
+    `strict` asks one guard more than `balanced` (names); the floor is the same. `shadow` decides as `strict`
+    does: the caller records the decision and asks upstream all the same.
     """
     trail: list[Step] = []
     nearest = sorted(neighbours, key=_closeness, reverse=True)[:CANDIDATES]

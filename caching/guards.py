@@ -1,12 +1,13 @@
 """Guards: rules that refuse a near match to which cosine is blind. Pure.
 
-Numbers are compared in every language, their words and units in English; polarity knows English only. No guard
-looks at question words: true paraphrases differ in them too often.
+Numbers are compared in every language, their words and units in English; polarity knows English only; names
+are words with a capital letter. No guard looks at question words: true paraphrases differ in them too often.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from caching.names import names_clash
 from caching.numbers import read_numbers
 from caching.polarity import polarity_agrees
 from caching.policy import CacheRules
@@ -39,8 +40,14 @@ def compare_polarity(a: str, b: str) -> str | None:
     return None if polarity_agrees(a, b) else "polarity"
 
 
+def compare_names(a: str, b: str) -> str | None:
+    """Refuse as `names` two texts that each name something that the other doesn't mention."""
+    return "names" if names_clash(a, b) else None
+
+
 GUARDS: tuple[Guard, ...] = (
     Guard(name="numbers", refusal=compare_numbers, is_on=lambda rules: rules.guard_numbers),
     Guard(name="polarity", refusal=compare_polarity, is_on=lambda rules: rules.guard_polarity),
+    Guard(name="names", refusal=compare_names, is_on=lambda rules: rules.semantic_mode != "balanced"),
 )
 """In the order in which they are asked."""

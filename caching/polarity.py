@@ -48,8 +48,6 @@ _OPPOSITES = """
     happy glad cheerful | sad depressed miserable
     male man men boy husband father son brother | female woman women girl wife mother daughter sister
     always | rarely seldom
-    with | without
-    all every everyone everybody | none nobody
     push | pull
     import | export
     encrypt encode | decrypt decode
@@ -137,7 +135,7 @@ def _opposites(a: set[str], b: set[str]) -> int:
 def _prefixed(words: set[str], others: set[str]) -> int:
     """Count the words whose negation by prefix is among the others: happy, unhappy."""
     return sum(
-        len(word) > 3 and any(prefix + word in others for prefix in _NEGATING_PREFIXES) for word in words
+        len(word) >= 3 and any(prefix + word in others for prefix in _NEGATING_PREFIXES) for word in words
     )
 
 

@@ -1,0 +1,96 @@
+import pytest
+
+from caching.personal import (
+    IDENTIFIERS,
+    INTRODUCED_NAMES,
+    INTRODUCTIONS,
+    MOST_CHARACTERS,
+    holds_details,
+    repeats_details,
+    speaks_of_oneself,
+)
+
+DETAILS = {
+    "email": ["Write to ann.lee@example.co.uk", "me@x.org is mine"],
+    "international_phone": ["Ring +49 30 901820", "+1-202-555-0147"],
+    "local_phone": ["(202) 555-0147", "call 202.555.0147 after six"],
+    "social_security": ["078-05-1120 is the number"],
+    "card": ["4111 1111 1111 1111", "pay with 5500-0000-0000-0004"],
+    "long_number": ["look at 9834512076"],
+    "iban": ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819"],
+    "numbered": ["Where is order #58213?", "account number 7741", "Ticket ID: AB-9921", "my case is 73551"],
+    "uuid": ["1b4e28ba-2fa1-11d2-883f-0016d3cca427"],
+    "secret": ["use sk-abcdefghij0123456789"],
+    "name": ["My name is Ann", "my dog's name is Rex", "My full name’s Ann Lee"],
+    "called": ["I am called Bo", "I'm named after nobody"],
+    "own_field": ["My address is 5 Elm Street", "my date of birth is March 3", "My pin code is 4411"],
+    "own_word": ["my password is hunter2", "My username is annlee"],
+    "home": ["I live at the corner of Elm Street"],
+    "birth": ["I was born on 3 March", "I was born in 1985"],
+    "diagnosis": ["I have been diagnosed with asthma", "I was recently diagnosed"],
+    "call_me": ["Please call me Ishmael"],
+    "speaking": ["This is Ann Lee speaking"],
+}
+
+ORDINARY = [
+    "My card is not working",
+    "My password is wrong, what now?",
+    "How do I change my address?",
+    "Is my name on the list?",
+    "Why do they call me lazy?",
+    "Which new policy 1991 brought reform?",
+    "What is 123456 times 789?",
+    "How far is 1,000,000,000 metres?",
+    "Is 1000000000 a billion?",
+    "What is pi: 3.14159265358979?",
+    "Who won in 1998-2002?",
+    "What happened on 2024-01-15?",
+    "Explain @property in Python",
+    "Use x @ y for matrices",
+    "Where was Mozart born?",
+    "The enemy name is a spoiler",
+    "We live at sea level",
+    "What does version 10.15.7 change?",
+]
+
+
+@pytest.mark.parametrize("text", [text for examples in DETAILS.values() for text in examples])
+def test_a_detail_is_found(text: str) -> None:
+    assert holds_details([text])
+    assert holds_details(["Hello.", f"So: {text}, what now?"])
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_wording_holds_no_detail(text: str) -> None:
+    assert not holds_details([text])
+
+
+def test_every_pattern_has_an_example() -> None:
+    assert DETAILS.keys() == IDENTIFIERS.keys() | INTRODUCTIONS.keys() | INTRODUCED_NAMES.keys() | {
+        "numbered"
+    }
+
+
+def test_too_much_text_to_search_counts_as_personal() -> None:
+    half = "b " * (MOST_CHARACTERS // 4)
+    assert not holds_details([half, half])
+    assert holds_details([half, half, "b"])
+    assert repeats_details(half * 3, [])
+
+
+def test_an_answer_with_an_identifier_is_personal_wherever_it_comes_from() -> None:
+    assert repeats_details("We wrote to ann@example.com.", ["Did you write to me?"])
+    assert not repeats_details("We wrote to you.", ["Did you write to me?"])
+
+
+def test_an_answer_that_repeats_an_introduced_name_is_personal() -> None:
+    asked = ["Good day, my name is Ottilie.", "Which city is the capital of Peru?"]
+    assert repeats_details("Dear Ottilie, it is Lima.", asked)
+    assert not repeats_details("It is Lima.", asked)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("How do I pay?", True), ("It’s mine", True), ("How does one pay?", False)]
+)
+def test_first_person_wording_is_told_apart(text: str, expected: bool) -> None:
+    assert speaks_of_oneself(text) is expected

@@ -1,0 +1,68 @@
+import pytest
+
+from caching.time_words import TIME_RULES, time_rule
+
+ASKS_FOR_NOW = {
+    "now": [
+        "What is happening in Tokyo right now?",
+        "Is the pharmacy open now?",
+        "Who currently leads the league?",
+    ],
+    "current": ["What is the current interest rate?", "Who is the current prime minister of Norway?"],
+    "day": ["What should I cook today?", "Any concerts in Lisbon this weekend?", "Is it a holiday tomorrow?"],
+    "past_day": [
+        "Who won the game last night?",
+        "Which films came out recently?",
+        "What happened yesterday?",
+    ],
+    "latest": ["What is the latest version of Django?", "Name the most recent Nobel laureate"],
+    "news": ["Give me the news headlines", "Any news about the strike?", "What's in the news?"],
+    "weather": ["What's the weather like in Oslo?", "Will it rain in Bergen?", "Do I need an umbrella?"],
+    "clock": ["What time is it?", "What’s the time in Tokyo?", "what is the date"],
+    "price": ["What is the gold price?", "How much is one bitcoin worth?", "Convert 100 dollars to euros"],
+    "score": ["What's the score of the Arsenal game?", "Who is winning?"],
+    "traffic": ["How is the traffic on the ring road?"],
+}
+
+ORDINARY = [
+    "How does an electric current flow through a wire?",
+    "What is the difference between alternating current and direct current?",
+    "Explain the currents of the Atlantic ocean",
+    "Why do stock prices fluctuate?",
+    "How are exchange rates calculated?",
+    "I lost my card yesterday, how do I block it?",
+    "My latest payment was declined",
+    "What is the difference between weather and climate?",
+    "How does a weather vane work?",
+    "What is the time complexity of merge sort?",
+    "If it is noon in Rome, what time is it in Lima?",
+    "What is a good credit score?",
+    "How do I get more traffic on my website?",
+    "What is known about the roman empire?",
+    "How is snow made?",
+    "Translate 'good morning' into French",
+    "What does a priceless painting mean?",
+    "What is the capital of France?",
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "question"), [(rule, question) for rule, asked in ASKS_FOR_NOW.items() for question in asked]
+)
+def test_a_question_about_now_is_found_by_its_rule(rule: str, question: str) -> None:
+    assert time_rule(question) == rule
+
+
+@pytest.mark.parametrize("question", ORDINARY)
+def test_an_ordinary_question_is_left_alone(question: str) -> None:
+    assert time_rule(question) is None
+
+
+def test_every_rule_has_an_example() -> None:
+    assert {rule.name for rule in TIME_RULES} == ASKS_FOR_NOW.keys()
+
+
+def test_material_in_the_middle_of_a_long_text_is_not_read_as_a_question() -> None:
+    material = "All of it happened in the garden of the house. " * 50
+    assert time_rule(f"Summarise: {material} What is the weather like? {material}") is None
+    assert time_rule(f"{material} What is the weather like?") == "weather"
