@@ -132,6 +132,9 @@ class RemoteEncoder:
             for encoded in self._encode_batch(texts[start : start + _BATCH])
         ]
 
+    def close(self) -> None:
+        self._client.close()
+
     def _encode_batch(self, texts: Sequence[str]) -> list[Encoded]:
         status, body = self._post(texts)
         if status in _REFUSALS:
