@@ -130,10 +130,7 @@ class CeleryEmbedder:
 
     async def stop(self) -> None:
         """Refuse what still waits and let go of all connections."""
-        for task in (self._reader, *self._background):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(t for t in (self._reader, *self._background) if t), return_exceptions=True)
+        await _end({task for task in (self._reader, *self._background) if task})
         for batch in (self._gathering, *self._sent.values()):
             if batch is not None:
                 batch.refuse("broker")
@@ -210,8 +207,7 @@ class CeleryEmbedder:
         self._gathering = None
         self._sent[batch.id] = batch
         loop = asyncio.get_running_loop()
-        # Nobody waits any longer than the budget, so a batch without a reply is forgotten soon after.
-        loop.call_later(2 * self._budget, self._sent.pop, batch.id, None)
+        loop.call_later(2 * self._budget, self._forget, batch)
         self._start(self._publish(batch, end=time.monotonic() + self._budget))
 
     async def _publish(self, batch: _Batch, *, end: float) -> None:
@@ -222,6 +218,15 @@ class CeleryEmbedder:
             log.debug("texts not published", extra={"reason": str(error)})
             self._sent.pop(batch.id, None)
             batch.refuse("broker")
+
+    def _forget(self, batch: _Batch) -> None:
+        """Let go of a batch without a reply.
+
+        Its callers have timed out by now, but for one whose cancellation got lost: until Python 3.12
+        `asyncio.wait_for`, under every command of the Redis client, may swallow one.
+        """
+        self._sent.pop(batch.id, None)
+        batch.refuse("timeout")
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -253,6 +258,14 @@ class CeleryEmbedder:
             metrics.LATE_REPLIES.inc()
             return
         batch.settle(reply.outcomes, self._embedder_id)
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel the tasks until they are done: see CeleryEmbedder._forget for why once may not do."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=0.1)
 
 
 def _check(text: str) -> None:

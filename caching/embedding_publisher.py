@@ -74,7 +74,9 @@ class TaskPublisher:
 
     def _try_to_connect(self) -> None:
         try:
-            self._connected_producer().connection.ensure_connection(max_retries=1, timeout=1.0)
+            self._connected_producer().connection.ensure_connection(
+                max_retries=1, interval_start=0, interval_step=0
+            )
         except self._errors():
             self._drop()
 

@@ -48,8 +48,8 @@ class EmbeddingWorker:
         return written
 
 
-def start_worker(name: str, *, pool: str = "solo") -> EmbeddingWorker:
-    """Start a worker and wait until its model is loaded."""
+def start_worker(name: str, *, pool: str = "solo", broker_url: str | None = None) -> EmbeddingWorker:
+    """Start a worker and wait until its model is loaded. broker_url: None takes the one of the settings."""
     folder = Path(settings.HALFPENNY_HOME) / name
     folder.mkdir()
     orders = Orders(
@@ -67,7 +67,8 @@ def start_worker(name: str, *, pool: str = "solo") -> EmbeddingWorker:
     with log.open("wb") as output:
         keeper = subprocess.Popen(
             orders.command_line(),
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1"}
+            | ({"CELERY_BROKER_URL": broker_url} if broker_url else {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

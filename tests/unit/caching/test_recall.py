@@ -72,7 +72,9 @@ async def test_a_dead_exact_cache_is_an_outcome_and_is_logged_when_it_begins_and
     store = MemoryExactStore()
     store.broken = "timeout"
     for _ in range(3):
-        assert await recall.recall_exact(store, 1, b"f", max_age_s=None) == Unavailable(reason="exact_timeout")
+        assert await recall.recall_exact(store, 1, b"f", max_age_s=None) == Unavailable(
+            reason="exact_timeout"
+        )
     assert recall.lost_layers() == {"exact"}
     store.broken = None
     for _ in range(3):
@@ -106,7 +108,9 @@ async def test_a_miss_tells_how_near_the_nearest_was_and_keeps_the_vector(
     assert found.vector is embedder.vectors[QUESTION]
 
 
-async def test_shadow_mode_decides_but_never_serves(embedder: DictEmbedder, store: MemorySemanticStore) -> None:
+async def test_shadow_mode_decides_but_never_serves(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
     await store.add(1, entry(vector=direction(1.0)))
     found = await similar(embedder, store, semantic_mode="shadow")
     assert isinstance(found.outcome, SimilarMiss)

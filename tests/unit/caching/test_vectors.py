@@ -21,7 +21,13 @@ def test_bytes_come_back_as_the_same_vector() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"abc", struct.pack("<2f", float("nan"), 1.0), struct.pack("<2f", 3.0, 4.0), struct.pack("<f", 0.0)],
+    [
+        b"",
+        b"abc",
+        struct.pack("<2f", float("nan"), 1.0),
+        struct.pack("<2f", 3.0, 4.0),
+        struct.pack("<f", 0.0),
+    ],
     ids=["empty", "odd", "nan", "long", "zero"],
 )
 def test_bytes_that_no_embedder_makes_are_refused(data: bytes) -> None:
