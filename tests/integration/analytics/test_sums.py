@@ -75,11 +75,15 @@ def _expected(records: list[CallRecord]) -> dict[str, Any]:
         "errors": sum(each.status >= 400 and each.status not in (429, 499) for each in asked),
         "rate_limited": sum(each.status == 429 for each in asked),
         "hit_ratio": hits / (hits + misses) if hits + misses else None,
-        "cost_usd": f"{Decimal(sum(each.cost_nano for each in asked)) / 10**9:.9f}",
+        "cost_usd": _usd(sum(each.cost_nano for each in asked)),
         "saved_usd": str(
             Decimal(sum(each.saved_nano for each in asked)).scaleb(-9).quantize(Decimal("1e-9"))
         ),
     }
+
+
+def _usd(nano: int) -> str:
+    return f"{nano // 10**9}.{nano % 10**9:09d}"
 
 
 def _without_latency(figures: dict[str, Any]) -> dict[str, Any]:
