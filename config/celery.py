@@ -16,5 +16,6 @@ def schedule_housekeeping(sender: Celery, **_: object) -> None:
     """Collect each app's schedule when the application is complete; importing earlier would need Django."""
     from analytics.schedule import SCHEDULE as ANALYTICS_SCHEDULE  # noqa: PLC0415
     from caching.schedule import SCHEDULE as CACHING_SCHEDULE  # noqa: PLC0415
+    from gateway.schedule import SCHEDULE as GATEWAY_SCHEDULE  # noqa: PLC0415
 
-    sender.conf.beat_schedule = {**CACHING_SCHEDULE, **ANALYTICS_SCHEDULE}
+    sender.conf.beat_schedule = {**CACHING_SCHEDULE, **ANALYTICS_SCHEDULE, **GATEWAY_SCHEDULE}
