@@ -132,7 +132,11 @@ def web_is_ready(port: int) -> bool:
 def embedding_answers() -> bool:
     """Whether the embedding worker embedded a text now."""
     line = [sys.executable, "manage.py", "embedding_ping", "--timeout", str(PING_TURN_S)]
-    return subprocess.run(line, cwd=PROJECT, capture_output=True, check=False).returncode == 0
+    try:
+        done = subprocess.run(line, cwd=PROJECT, capture_output=True, check=False, timeout=2 * PING_TURN_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def wait_for(done: Callable[[], bool], timeout_s: float, failure: str) -> None:
