@@ -12,6 +12,7 @@ from django.conf import settings
 from pgvector import HalfVector
 from pgvector.psycopg.halfvec import HalfVectorBinaryDumper
 from psycopg import AsyncConnection, DataError, sql
+from psycopg import Error as PsycopgError
 from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
 from psycopg_pool import PoolTimeout
@@ -171,8 +172,11 @@ class PostgresSemanticStore:
         except (TimeoutError, QueryCanceled, PoolTimeout):
             self._breaker.failed()
             raise SemanticUnavailable("timeout") from None
-        except DATABASE_ERRORS as error:
+        except PsycopgError as error:
             self._breaker.failed()
+            if not isinstance(error, DATABASE_ERRORS):
+                # No outage but a schema or rights that don't fit: calls go on, and somebody must look.
+                log.exception("the semantic cache's statement is refused")
             raise SemanticUnavailable("database") from error
         self._breaker.succeeded()
         return result

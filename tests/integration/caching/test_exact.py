@@ -35,7 +35,7 @@ async def test_the_key_names_the_tenant_and_the_lifetime_is_jittered_below_the_e
     for number in range(20):
         await store.put(7, bytes([number]) * 32, answer(expires_at=time.time() + 1000), ttl_s=1000)
     lifetimes = [cache_redis.ttl(f"hp:{{7}}:answer:{bytes([number]).hex() * 32}") for number in range(20)]
-    assert all(890 <= int(lifetime) <= 1000 for lifetime in lifetimes)  # type: ignore[arg-type]
+    assert all(890 <= int(lifetime) <= 1000 for lifetime in lifetimes)
     assert len(set(map(str, lifetimes))) > 1
 
 

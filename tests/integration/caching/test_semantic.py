@@ -39,7 +39,7 @@ class ByVectorIndex(TenantDatabase):
     ) -> AsyncIterator[AsyncConnection[TupleRow]]:
         async with super().of_tenant(tenant_id, timeout_ms=timeout_ms) as session:
             for kind in ("sort", "seqscan", "bitmapscan"):
-                await session.execute(f"SET LOCAL enable_{kind} = off")  # type: ignore[arg-type]
+                await session.execute(f"SET LOCAL enable_{kind} = off")
             yield session
 
 
@@ -137,3 +137,15 @@ async def test_a_slow_search_is_given_up(database: TenantDatabase) -> None:
     with pytest.raises(SemanticUnavailable) as failure:
         await store._ask(ALICE, sleep, seconds=0.05)
     assert failure.value.reason == "timeout"
+
+
+async def test_a_statement_that_is_refused_is_told_and_fails_no_call(
+    database: TenantDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ask(session: AsyncConnection[TupleRow]) -> None:
+        await session.execute("SELECT missing FROM caching_cacheentry")
+
+    with pytest.raises(SemanticUnavailable) as failure:
+        await PostgresSemanticStore(database)._ask(ALICE, ask, seconds=5.0)
+    assert failure.value.reason == "database"
+    assert "the semantic cache's statement is refused" in caplog.text

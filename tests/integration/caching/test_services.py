@@ -1,5 +1,4 @@
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -27,9 +26,8 @@ def alice(cache_redis: "redis.Redis") -> Tenant:
 
 
 @pytest.fixture
-def charlie(cache_redis: "redis.Redis") -> Iterator[Tenant]:
-    tenant = Tenant.objects.create(slug="charlie")
-    yield tenant
+def charlie(cache_redis: "redis.Redis") -> Tenant:
+    return Tenant.objects.create(slug="charlie")
 
 
 _numbers = iter(range(1_000_000))
