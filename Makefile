@@ -12,12 +12,12 @@ PRODUCTION := HALFPENNY_ENV=production ALLOWED_HOSTS=halfpenny.example \
 	HALFPENNY_SECRET_KEY=for-checks-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
 	HALFPENNY_ENCRYPTION_KEY=Zm9yLWNoZWNrcy1vbmx5LTAxMjM0NTY3ODktYWJjZGU= \
 	DATABASE_URL=postgresql://halfpenny@127.0.0.1:1/halfpenny \
-	REDIS_CACHE_URL=redis://127.0.0.1:1/0 REDIS_STATE_URL=redis://127.0.0.1:1/1
+	REDIS_CACHE_URL=redis://127.0.0.1:1/0 REDIS_STATE_URL=redis://127.0.0.1:2/0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test check format bench lock test-browser FORCE
+.PHONY: help setup run test check format openapi bench lock test-browser FORCE
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -42,6 +42,9 @@ check: .venv/.dev ## format, lint, types, import contracts, deployment settings,
 format: .venv/.dev ## format the code and mend what ruff can mend
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+openapi: .venv/.dev ## write the API's committed description anew
+	$(PY) -m config.devstack servers -- $(PY) manage.py export_openapi_schema --api gateway.api.api --indent 1 --sorted --output tests/snapshots/openapi.json
 
 bench: setup ## measure a running stack (start it with `make run`)
 	@exec $(PY) -m benchmarks $(ARGS)

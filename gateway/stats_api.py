@@ -1,9 +1,10 @@
 """`GET /stats`: what the calling key's tenant asked, hit, spent and saved."""
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import Field, Query, Router, Schema
 
-from analytics.stats import BadQuery, StatsQuery, stats_of_tenant
+from analytics.stats import BadQuery, parse_query, stats_of_tenant
 from gateway import doors, errors, runtime
 from gateway.schemas import ErrorBody
 from tenants.database import DATABASE_ERRORS
@@ -13,7 +14,7 @@ router = Router(tags=["stats"])
 
 class StatsParams(Schema):
     since: str | None = Field(None, description="ISO 8601; default: the first of this month, UTC.")
-    until: str | None = Field(None, description="ISO 8601; default: now.")
+    until: str | None = Field(None, description="ISO 8601; default: the end of this month.")
     bucket: str | None = Field(None, description="minute, hour or day")
     group_by: str | None = Field(None, description="model, cache, route or key")
 
@@ -28,7 +29,7 @@ async def stats(request: HttpRequest, params: Query[StatsParams]) -> HttpRespons
     """Return exact sums over the tenant's finished calls."""
     admission = doors.admission_of(request)
     try:
-        query = StatsQuery.parse(**params.dict())
+        query = parse_query(params.dict(exclude_none=True), now=timezone.now())
         shown = await stats_of_tenant((await runtime.parts()).database, admission.tenant_id, query)
     except BadQuery as error:
         return doors.refused(request, errors.invalid_request(str(error), error.param))

@@ -146,9 +146,9 @@ class ApiKeyAdmin(ModelAdmin):
             name_new_key(request, obj)
         super().save_model(request, obj, form, change)
 
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Keys are revoked, not deleted: their records go on naming them."""
-        return False
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Keys are revoked, not deleted, since records go on naming them; only a whole tenant's erasure does."""
+        return request.user.is_superuser and super().has_delete_permission(request, obj)
 
     @admin.action(description="Revoke the selected keys", permissions=("change",))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

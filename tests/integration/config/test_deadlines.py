@@ -1,0 +1,87 @@
+"""Every client of the outside has deadlines, and none repeats a request by itself.
+
+The limits of each library's defaults were measured: a frozen Redis costs seconds with the default retries, a
+frozen broker blocks for good.
+"""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import redis
+from django.conf import settings
+
+from gateway import runtime
+from tenants import snapshots
+from tests.gateway_house import House
+
+REQUEST_PATH_SECONDS = 0.5
+
+
+def assert_bounded(pool: object, most_s: float = REQUEST_PATH_SECONDS) -> None:
+    options = pool.connection_kwargs  # type: ignore[attr-defined]
+    assert 0 < options["socket_timeout"] <= most_s
+    assert 0 < options["socket_connect_timeout"] <= most_s
+    assert options["retry"].get_retries() == 0
+
+
+def redis_clients_of(part: object) -> list[object]:
+    """Return every Redis client that a part holds, also those of the parts within it."""
+    found = []
+    for value in vars(part).values():
+        if isinstance(value, redis.asyncio.Redis | redis.Redis):
+            found.append(value.connection_pool)
+        elif type(value).__module__.startswith(
+            ("tenants.", "caching.", "analytics.", "gateway.")
+        ) and hasattr(value, "__dict__"):
+            found += redis_clients_of(value)
+    return found
+
+
+@pytest.fixture
+async def parts(house: House) -> AsyncIterator[runtime.RunningParts]:
+    yield house.parts
+
+
+@pytest.mark.parametrize("name", ["policies", "limiter", "exact", "records"])
+async def test_each_part_asks_redis_within_a_deadline_and_once(
+    parts: runtime.RunningParts, name: str
+) -> None:
+    pools = redis_clients_of(getattr(parts, name))
+    assert pools
+    for pool in pools:
+        assert_bounded(pool, most_s=1.5)
+
+
+def test_the_publisher_of_policies_is_bounded() -> None:
+    with snapshots._publisher() as client:
+        assert_bounded(client.connection_pool, most_s=1.0)
+
+
+async def test_the_upstream_client_is_bounded_and_trusts_no_environment(
+    parts: runtime.RunningParts,
+) -> None:
+    client: httpx.AsyncClient = parts.upstream._client
+    assert client.timeout.connect == settings.UPSTREAM_CONNECT_SECONDS
+    assert client.timeout.read is not None
+    assert client.timeout.write is not None
+    assert not client.trust_env
+    assert not client.follow_redirects
+
+
+def test_celery_publishes_once_within_the_embedding_budget() -> None:
+    transport = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    assert transport["socket_timeout"] < settings.EMBEDDING_BUDGET_SECONDS
+    assert transport["socket_connect_timeout"] < settings.EMBEDDING_BUDGET_SECONDS
+    assert transport["max_retries"] == 0
+    assert settings.CELERY_TASK_PUBLISH_RETRY is False
+
+
+def test_django_waits_for_the_database_only_shortly() -> None:
+    options = settings.DATABASES["default"]["OPTIONS"]
+    assert options["pool"]["timeout"] <= 2.0
+    assert options["connect_timeout"] <= 3
+
+
+async def test_the_data_planes_pool_is_bounded(parts: runtime.RunningParts) -> None:
+    assert parts.database._pool.timeout <= 1.0

@@ -1,0 +1,113 @@
+"""The ops pages of tenants and keys."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.forms import BaseForm
+from django.test import Client
+from django.urls import reverse
+
+from tenants.key_format import digest_of
+from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.services import key_issue, tenant_create
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("state_redis")]
+
+KEY = re.compile(r"hp_[a-z0-9]{10}_[0-9A-Za-z]{38}")
+
+
+@pytest.fixture
+def ops(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("ops@example.com", "pw"))
+    return client
+
+
+def posted(form: BaseForm) -> dict[str, Any]:
+    """Return what a browser would send of an untouched form."""
+    values = {field.html_name: field.value() for field in form}
+    return {name: value for name, value in values.items() if value is not None and value is not False}
+
+
+@pytest.mark.parametrize("model", [model._meta.label_lower for model in admin.site._registry])
+def test_every_list_and_form_of_the_admin_opens(ops: Client, model: str) -> None:
+    app, name = model.split(".")
+    assert ops.get(reverse(f"admin:{app}_{name}_changelist")).status_code == 200
+    assert ops.get(reverse(f"admin:{app}_{name}_add")).status_code in (200, 403)
+
+
+def test_a_new_keys_plaintext_is_shown_once(ops: Client) -> None:
+    tenant = tenant_create("alice")
+    body = {"tenant": tenant.pk, "label": "first", "scopes": ["chat"], "allowed_models": ""}
+    page = ops.post(reverse("admin:tenants_apikey_add"), body, follow=True).content.decode()
+    plaintext = KEY.search(page)
+    assert plaintext is not None
+    key = ApiKey.objects.get()
+    assert key.digest == digest_of(plaintext.group())
+    for address in (reverse("admin:tenants_apikey_changelist"), f"/admin/tenants/apikey/{key.pk}/change/"):
+        again = ops.get(address).content.decode()
+        assert not KEY.search(again)
+        assert key.digest not in again
+
+
+def test_a_key_added_in_the_tenants_form_is_shown_too(ops: Client) -> None:
+    tenant = tenant_create("alice")
+    page = ops.get(reverse("admin:tenants_tenant_change", args=[tenant.pk]))
+    body = posted(page.context["adminform"].form)
+    for inline in page.context["inline_admin_formsets"]:
+        body |= posted(inline.formset.management_form)
+        for form in inline.formset.forms:
+            body |= posted(form)
+    body |= {
+        "api_keys-TOTAL_FORMS": 1,
+        "api_keys-0-label": "second",
+        "api_keys-0-scopes": ["chat"],
+        "api_keys-0-tenant": tenant.pk,
+    }
+    shown = ops.post(reverse("admin:tenants_tenant_change", args=[tenant.pk]), body, follow=True)
+    assert KEY.search(shown.content.decode()), shown.context and shown.context.get("errors")
+    assert ApiKey.objects.get().label == "second"
+
+
+def test_keys_are_revoked_by_an_action(ops: Client) -> None:
+    key = key_issue(tenant_create("alice"), label="first").row
+    address = reverse("admin:tenants_apikey_changelist")
+    ops.post(address, {"action": "revoke", "_selected_action": [key.pk]})
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+
+
+def test_staff_below_superuser_may_not_delete_keys(client: Client) -> None:
+    staff = User.objects.create_user("staff@example.com", "pw", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(content_type__app_label="tenants"))
+    client.force_login(staff)
+    key = key_issue(tenant_create("alice"), label="first").row
+    assert client.get(reverse("admin:tenants_apikey_delete", args=[key.pk])).status_code == 403
+    assert client.get(reverse("admin:tenants_apikey_change", args=[key.pk])).status_code == 200
+
+
+def test_a_tenants_member_may_not_enter_the_admin(client: Client) -> None:
+    member = User.objects.create_user("bob@example.com", "pw")
+    Membership.objects.create(user=member, tenant=tenant_create("alice"), role="admin")
+    client.force_login(member)
+    assert client.get(reverse("admin:tenants_tenant_changelist")).status_code == 302
+
+
+def test_search_finds_a_tenant_and_its_keys(ops: Client) -> None:
+    key_issue(tenant_create("alice"), label="billing robot")
+    tenant_create("charlie")
+    found = ops.get(reverse("admin:tenants_apikey_changelist"), {"q": "robot"}).content.decode()
+    assert "billing robot" in found
+    tenants = ops.get(reverse("admin:tenants_tenant_changelist"), {"q": "char"}).content.decode()
+    assert "charlie" in tenants
+    assert ">alice<" not in tenants
+
+
+def test_deleting_a_tenant_takes_its_keys_along(ops: Client) -> None:
+    tenant = tenant_create("alice")
+    key_issue(tenant, label="first")
+    ops.post(reverse("admin:tenants_tenant_delete", args=[tenant.pk]), {"post": "yes"})
+    assert not Tenant.objects.exists()
+    assert not ApiKey.objects.exists()
