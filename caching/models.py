@@ -43,9 +43,7 @@ class CachePolicy(models.Model):
         help_text="Least cosine similarity at which a stored answer may be served.",
     )
     ttl_seconds = models.PositiveIntegerField("TTL in seconds", default=86_400)
-    max_ttl_seconds = models.PositiveIntegerField(
-        "greatest TTL a caller may ask for", default=7 * 86_400
-    )
+    max_ttl_seconds = models.PositiveIntegerField("greatest TTL a caller may ask for", default=7 * 86_400)
     sharing = models.CharField(max_length=10, choices=Sharing.choices, default=Sharing.KEY)
     personal = models.CharField(
         "treated as personal", max_length=12, choices=Personal.choices, default=Personal.DETAILS
