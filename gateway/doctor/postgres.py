@@ -19,12 +19,12 @@ _OLDEST_VECTOR = (0, 8)
 _OLDEST_SERVER = 180_000
 _MIGRATE = "run `manage.py migrate`"
 
-# Every secured table that the role may read, and whether rows of any tenant can be seen in it.
+# Every table of tenants' rows that the role may read, secured or not, and the column that names the tenant.
 _READABLE = """
-    SELECT c.relname, CASE WHEN c.relname = 'tenants_tenant' THEN 'id' ELSE 'tenant_id' END
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relrowsecurity
-      AND has_table_privilege(c.oid, 'SELECT')
+    SELECT c.relname, a.attname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'SELECT')
+      AND a.attname = CASE WHEN c.relname = 'tenants_tenant' THEN 'id' ELSE 'tenant_id' END
     ORDER BY c.relname
 """
 

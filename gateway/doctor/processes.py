@@ -32,7 +32,7 @@ _EMBEDDING_REMEDIES = {
 
 def examine_broker() -> Verdict:
     with current_app.connection_for_write() as connection:
-        unreachable: tuple[type[Exception], ...] = (
+        unreachable: tuple[type[BaseException], ...] = (
             KombuError,
             OSError,
             *connection.transport.connection_errors,
