@@ -84,10 +84,17 @@ def make_ready(home: Home, embedded: list[str]) -> dict[str, str]:
         demo = read_demo(manage("demo_load", "--json"))
     home.gate.touch()
     port = int(os.environ["PORT"])
+    # Asked while web starts: the command itself takes a second or two to load.
+    first_asking = ask_worker()
     with step("Waiting for web"):
         wait_for(lambda: web_is_ready(port), WEB_WAIT_S, "web did not become ready; see its lines above")
     with step("Waiting for the embedding worker (it loads its model)"):
-        wait_for(embedding_answers, MODEL_WAIT_S, "the embedding worker did not answer; see its lines above")
+        if not has_answered(first_asking):
+            wait_for(
+                lambda: has_answered(ask_worker()),
+                MODEL_WAIT_S,
+                "the embedding worker did not answer; see its lines above",
+            )
     wait_for(
         lambda: all(pid_values(home).values()), START_WAIT_S, "a process is not there; see its lines above"
     )
@@ -129,14 +136,20 @@ def web_is_ready(port: int) -> bool:
         connection.close()
 
 
-def embedding_answers() -> bool:
-    """Whether the embedding worker embedded a text now."""
+def ask_worker() -> "subprocess.Popen[bytes]":
+    """Begins to ask the embedding worker for a vector; it is given `PING_TURN_S` to answer."""
     line = [sys.executable, "manage.py", "embedding_ping", "--timeout", str(PING_TURN_S)]
+    return subprocess.Popen(line, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def has_answered(asking: "subprocess.Popen[bytes]") -> bool:
+    """Whether the worker gave a vector; returns when the asking is over, which is ended if it hangs."""
     try:
-        done = subprocess.run(line, cwd=PROJECT, capture_output=True, check=False, timeout=2 * PING_TURN_S)
+        return asking.wait(2 * PING_TURN_S) == 0
     except subprocess.TimeoutExpired:
+        asking.kill()
+        asking.wait()
         return False
-    return done.returncode == 0
 
 
 def wait_for(done: Callable[[], bool], timeout_s: float, failure: str) -> None:
