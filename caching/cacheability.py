@@ -1,5 +1,6 @@
 """Which requests may use the caches, and whose entries they share. Pure."""
 
+import re
 from dataclasses import dataclass
 
 from caching.personal import holds_details, speaks_of_oneself
@@ -8,6 +9,8 @@ from caching.time_words import time_rule
 
 #: Longest question that may be embedded; the worker knows the model's limit in tokens.
 MAX_QUESTION_CHARACTERS = 8_000
+#: WordPiece reads longer words as one unknown token: two different ones would have the same vector.
+_UNREAD_WORD = re.compile(r"\w{101}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +79,8 @@ def _no_semantic_reason(facts: RequestFacts, rules: CacheRules) -> str | None:
         return "no_text"
     if len(facts.question) > MAX_QUESTION_CHARACTERS:
         return "too_long"
+    if _UNREAD_WORD.search(facts.question):
+        return "unreadable"
     return "too_many_turns" if facts.turns > rules.max_turns else None
 
 

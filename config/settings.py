@@ -118,6 +118,15 @@ STORAGES = {
     },
 }
 
+UNFOLD = {
+    "SITE_TITLE": "Halfpenny",
+    "SITE_HEADER": "Halfpenny",
+    "SITE_SUBHEADER": "LLM gateway",
+    "SITE_SYMBOL": "toll",
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+}
+
 # --- Security ---------------------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=not DEVELOPMENT)

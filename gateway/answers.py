@@ -4,16 +4,10 @@ import math
 
 import orjson
 
+from analytics.stats import usd
 from gateway.admission import Admission
 from gateway.call import CacheReport, ChatOutcome, RouteReport
 from gateway.request_id import shown
-
-
-def usd(nano: int) -> str:
-    """Return nano-USD as a decimal string with nine places, without ever being a float."""
-    sign = "-" if nano < 0 else ""
-    whole, fraction = divmod(abs(nano), 1_000_000_000)
-    return f"{sign}{whole}.{fraction:09d}"
 
 
 def chat_body(admission: Admission, outcome: ChatOutcome) -> bytes:

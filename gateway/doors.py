@@ -97,7 +97,7 @@ async def answer_chat(request: HttpRequest, question: ChatRequest) -> HttpRespon
     try:
         outcome = await parts.answer(call)
     except asyncio.CancelledError:
-        parts.records.put(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
+        parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
         raise
     except Exception:
         log.exception("a call failed", extra={"request_id": shown(admission.arrival.request_id)})

@@ -1,6 +1,6 @@
 """The plan of a call: everything that can be decided about it without asking anybody. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +67,7 @@ def plan_call(call: ChatCall) -> Plan | Refusal:
     catalog = admission.gateway.part(Catalog)
     rules = admission.tenant.part(CacheRules)
     question = last_user_text(call.messages)
-    texts = tuple(_text(message.get("content")) for message in call.messages)
-    hard = complexity.score(texts, question)
+    hard = complexity.score([_text(message.get("content")) for message in call.messages], question)
     ask = Ask(
         model_asked=call.model_asked,
         score=hard.score,
@@ -79,7 +78,7 @@ def plan_call(call: ChatCall) -> Plan | Refusal:
     chosen = select(catalog, admission.tenant.part(TenantRules), ask)
     if not isinstance(chosen, Chosen):
         return _refusal(chosen, call.model_asked)
-    cacheability = judge(_facts(call, texts, question), rules)
+    cacheability = judge(_facts(call, question), rules)
     prints = fingerprints(
         CacheQuestion(
             tenant_id=admission.tenant_id,
@@ -111,9 +110,9 @@ def _refusal(selection: Denied | UnknownModel | NotAllowed, model: str) -> Refus
             return errors.model_not_allowed(model)
 
 
-def _facts(call: ChatCall, texts: tuple[str, ...], question: str) -> RequestFacts:
+def _facts(call: ChatCall, question: str) -> RequestFacts:
     return RequestFacts(
-        texts=texts,
+        texts=tuple(_said(call.messages)),
         question=question,
         turns=sum(message["role"] in ("user", "assistant") for message in call.messages),
         has_tools=bool(call.params.get("tools")) or any(_uses_tools(message) for message in call.messages),
@@ -123,6 +122,14 @@ def _facts(call: ChatCall, texts: tuple[str, ...], question: str) -> RequestFact
         key_public_id=call.admission.key.public_id,
         user=call.user,
     )
+
+
+def _said(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what was said in the conversation. Instructions are the application's own words: a support address in
+    them is nobody's personal detail, and they are part of the scope anyway."""
+    for message in messages:
+        if message["role"] not in ("system", "developer"):
+            yield _text(message.get("content"))
 
 
 def _text(content: object) -> str:

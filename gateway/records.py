@@ -3,6 +3,7 @@
 from analytics.record import CallRecord
 from gateway.admission import Admission
 from gateway.call import ChatCall, ChatOutcome
+from gateway.request_id import shown
 
 
 def record_of(
@@ -42,3 +43,24 @@ def record_of(
         upstream_ms=outcome.upstream_ms,
         attempts=[dict(attempt) for attempt in outcome.attempts],
     )
+
+
+_LAYERS = {"hit_exact": "l1", "hit_semantic": "l2", "": "none"}
+
+
+def log_fields(record: CallRecord) -> dict[str, object]:
+    """Return what the log line of an ended call holds: no text, no key, nothing that a caller wrote freely."""
+    return {
+        "request_id": shown(record.id),
+        "tenant_id": record.tenant_id,
+        "key": record.key_public_id,
+        "endpoint": record.endpoint,
+        "status": record.status,
+        "error_code": record.error_code or None,
+        "cache_status": record.cache_status or None,
+        "cache_reason": record.cache_reason or None,
+        "layer": _LAYERS.get(record.cache_status, "upstream"),
+        "model": record.model or None,
+        "latency_ms": round(record.total_ms, 2),
+        "upstream_ms": round(record.upstream_ms, 2),
+    }

@@ -14,12 +14,13 @@ from caching.storing import Storer
 from gateway import errors, pipeline, tracing
 from gateway.attempts import RetryBudget
 from gateway.call import ChatCall, ChatOutcome
+from gateway.records import log_fields
 from gateway.upstream import HttpxUpstream
 from tenants.database import TenantDatabase
 from tenants.limits import RedisRequestLimiter
 from tenants.snapshots import PolicyStore
 
-log = logging.getLogger(__name__)
+calls = logging.getLogger("gateway.calls")
 
 
 @dataclass(kw_only=True)
@@ -48,6 +49,7 @@ class RunningParts:
         """Take note of an ended call; never waits, never fails the caller."""
         self.records.put(record)
         metrics.observe(record)
+        calls.info("call ended", extra=log_fields(record))
 
     async def start(self) -> None:
         await self.database.open()

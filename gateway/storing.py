@@ -29,7 +29,9 @@ def keep_copy(plan: Plan, answer: StoredAnswer, parts: Parts) -> None:
 
 
 def _is_ordinary(answer: StoredAnswer) -> bool:
-    return answer.finish_reason == "stop" and bool(answer.text) and not answer.message.get("tool_calls")
+    # Postgres takes no NUL in text.
+    printable = bool(answer.text) and "\x00" not in answer.text
+    return answer.finish_reason == "stop" and printable and not answer.message.get("tool_calls")
 
 
 def _is_too_personal(plan: Plan, answer: StoredAnswer) -> bool:

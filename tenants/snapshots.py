@@ -158,6 +158,7 @@ class PolicyStore:
         self._compared_at = 0.0
         self._loading = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def ready(self) -> bool:
@@ -177,6 +178,8 @@ class PolicyStore:
         self._watcher = asyncio.create_task(self._watch(), name="policy watcher")
 
     async def stop(self) -> None:
+        # A cancellation that arrives while a socket's wait ends can be lost; the flag ends the loop then.
+        self._stopping = True
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -264,7 +267,7 @@ class PolicyStore:
             raise PolicyUnavailable(type(error).__name__) from None
 
     async def _watch(self) -> None:
-        while True:
+        while not self._stopping:
             await asyncio.sleep(self._poll_seconds)
             try:
                 await self._look()

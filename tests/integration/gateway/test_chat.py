@@ -147,6 +147,13 @@ async def test_personal_details_are_kept_for_one_user_only(house: House) -> None
     assert await house.status(house.alice, prompt, user="ann") == "hit_exact"
 
 
+async def test_an_address_in_the_instructions_is_nobodys_detail(house: House) -> None:
+    system = {"role": "system", "content": "You answer for Initech. Support: help@initech.example"}
+    body = {"messages": [system, {"role": "user", "content": CAPITAL}]}
+    response = await house.post(house.alice, body)
+    assert response.json()["cache"]["status"] == "miss"
+
+
 async def test_each_part_of_the_scope_keeps_answers_apart(house: House) -> None:
     question = {"role": "user", "content": CAPITAL}
     bodies = [

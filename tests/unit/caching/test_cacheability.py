@@ -69,6 +69,7 @@ def test_an_ordinary_temperature_is_no_reason(temperature: float | None) -> None
     [
         ({"turns": 9}, {}, "too_many_turns"),
         ({"question": "b" * (MAX_QUESTION_CHARACTERS + 1)}, {}, "too_long"),
+        ({"question": "What is " + "b" * 101}, {}, "unreadable"),
         ({"question": " \n"}, {}, "no_text"),
         ({}, {"semantic_mode": "off"}, "semantic_off"),
         ({}, {"semantic_enabled": False}, "semantic_off"),
