@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.auth.models import AnonymousUser
 
 from analytics.live import Figure, live
 from analytics.nudges import group_of
@@ -26,6 +25,7 @@ _PUSH_SECONDS = 1.0
 _LOOK_SECONDS = 10.0
 _CHECK_SECONDS = 30.0
 _NOT_ALLOWED = 4404
+_FAILED = 1011
 
 
 class StatsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
@@ -41,7 +41,7 @@ class StatsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels h
         self.groups = [group_of(tenant.pk)]
         await self._join(self.groups[0])
         await self.accept()
-        self._work = asyncio.create_task(self._push_changes(tenant.pk), name="live page")
+        self._work = asyncio.create_task(self._live(tenant.pk), name="live page")
 
     async def disconnect(self, code: int) -> None:
         if self._work is not None:
@@ -62,6 +62,13 @@ class StatsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels h
         except Exception as error:
             # Each backend raises its own errors; the page then lives on looking for itself.
             log.warning("live page not in its group", extra={"error": type(error).__name__})
+
+    async def _live(self, tenant_id: int) -> None:
+        try:
+            await self._push_changes(tenant_id)
+        except Exception:
+            log.exception("live page failed")
+            await self.close(code=_FAILED)
 
     async def _push_changes(self, tenant_id: int) -> None:
         sent: list[Figure] | None = None
@@ -103,6 +110,5 @@ class StatsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels h
         session = self.scope.get("session")
         if session is None or not session.session_key or not session.exists(session.session_key):
             return None
-        known = self.scope.get("user") or AnonymousUser()
-        user = User.objects.filter(pk=known.pk, is_active=True).first()
+        user = User.objects.filter(pk=self.scope["user"].pk or 0, is_active=True).first()
         return tenant_of_page(user, self.scope["url_route"]["kwargs"]["slug"]) if user else None

@@ -7,13 +7,15 @@ from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django_ratelimit import ALL
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ def limited(*limits: Limit) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             return _refusal(request, limits) or view(request, *args, **kwargs)
 
         return checked
@@ -59,7 +61,7 @@ def _refusal(request: HttpRequest, limits: tuple[Limit, ...]) -> HttpResponse | 
                 group=limit.group,
                 key=limit.key,
                 rate=limit.rate,
-                method=[limit.method] if limit.method else None,
+                method=limit.method or ALL,
                 increment=True,
             )
         except RedisError as error:

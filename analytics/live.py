@@ -12,6 +12,7 @@ from analytics.sums import Sums
 from tenants.database import TenantDatabase
 
 _FRESH_SECONDS = 0.9
+_NOTHING = "\u2013"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,21 @@ class LiveStats:
         self._database: TenantDatabase | None = None
         self._known: dict[int, _Known] = {}
 
-    def use(self, database: TenantDatabase | None) -> None:
-        """Ask this open database from now on; None: a connection of its own for each question."""
+    async def open(self) -> None:
+        """Keep a small pool from now on, apart from the data plane's so that pages can't use that one up.
+
+        Without it (commands, tests) each question has a connection of its own.
+        """
+        database = TenantDatabase(max_size=2, wait_seconds=2.0)
+        await database.open()
         self._database = database
+
+    async def close(self) -> None:
+        """Let go of the pool and of what is known."""
+        database, self._database = self._database, None
         self._known.clear()
+        if database is not None:
+            await database.close()
 
     async def figures(self, tenant_id: int) -> list[Figure]:
         """Return this month's figures, at most a second old. Raises tenants.database.DATABASE_ERRORS.
@@ -101,10 +113,10 @@ def dollars(nano: int) -> str:
 
 
 def _percent(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.1%}"
+    return _NOTHING if ratio is None else f"{ratio:.1%}"
 
 
 def _milliseconds(ms: float | None) -> str:
     if ms is None:
-        return "–"
+        return _NOTHING
     return f"{ms / 1000:,.2f} s" if ms >= 1000 else f"{ms:.1f} ms"
