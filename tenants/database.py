@@ -3,6 +3,7 @@
 Django's ORM is not used on the request path; pages and commands use it as the owner of the tables.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -35,10 +36,14 @@ class TenantDatabase:
             kwargs={"connect_timeout": _CONNECT_SECONDS, "application_name": "halfpenny-web"},
         )
 
+        self._checking: asyncio.Task[None] | None = None
+
     async def open(self) -> None:
         await self._pool.open()
 
     async def close(self) -> None:
+        if self._checking is not None:
+            await asyncio.gather(self._checking, return_exceptions=True)
         await self._pool.close()
 
     @asynccontextmanager
@@ -50,12 +55,21 @@ class TenantDatabase:
         Raises one of DATABASE_ERRORS. The binding ends with the transaction, so that the pool never carries
         one tenant's setting to the next.
         """
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(
-                "SELECT set_config('app.tenant', %s, true), set_config('statement_timeout', %s, true)",
-                (str(tenant_id), str(timeout_ms)),
-            )
-            yield connection
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(
+                    "SELECT set_config('app.tenant', %s, true), set_config('statement_timeout', %s, true)",
+                    (str(tenant_id), str(timeout_ms)),
+                )
+                yield connection
+        except OperationalError:
+            self._drop_dead_connections()
+            raise
+
+    def _drop_dead_connections(self) -> None:
+        """Look through the idle connections in the background: a server that went took all of them along."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._pool.check(), name="database check")
 
 
 def _owners_address() -> str:

@@ -4,8 +4,6 @@ The limits of each library's defaults were measured: a frozen Redis costs second
 frozen broker blocks for good.
 """
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 import redis
@@ -39,8 +37,8 @@ def redis_clients_of(part: object) -> list[object]:
 
 
 @pytest.fixture
-async def parts(house: House) -> AsyncIterator[runtime.RunningParts]:
-    yield house.parts
+def parts(house: House) -> runtime.RunningParts:
+    return house.parts
 
 
 @pytest.mark.parametrize("name", ["policies", "limiter", "exact", "records"])

@@ -1,5 +1,9 @@
+import asyncio
+
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
+from psycopg import OperationalError
 
 from tenants.database import TenantDatabase
 from tenants.models import ApiKey, Tenant
@@ -38,3 +42,34 @@ def test_the_owner_bypasses_the_policies() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM tenants_tenant")
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_connections_that_died_with_the_server_are_dropped_at_the_first_error() -> None:
+    tenant = await sync_to_async(Tenant.objects.create)(slug="alice")
+    database = TenantDatabase(max_size=3)
+    await database.open()
+    await asyncio.gather(*(hold(database, tenant.pk) for _ in range(3)))
+    await sync_to_async(end_web_connections)()
+    failures = 0
+    for _ in range(3):
+        try:
+            await hold(database, tenant.pk)
+        except OperationalError:
+            failures += 1
+        if database._checking:
+            await database._checking
+    assert failures == 1
+    await database.close()
+
+
+async def hold(database: TenantDatabase, tenant_id: int) -> None:
+    async with database.of_tenant(tenant_id) as session:
+        await session.execute("SELECT pg_sleep(0.1)")
+
+
+def end_web_connections() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'halfpenny-web'"
+        )

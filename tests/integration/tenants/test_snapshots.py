@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import redis
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 from pytest_django import Settings
 
 from tenants.models import GatewayLimit, Tenant
@@ -124,8 +125,6 @@ async def test_without_redis_and_postgres_an_unknown_key_is_neither_found_nor_re
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(_: str) -> int:
-        from django.db import OperationalError
-
         raise OperationalError("down")
 
     settings.REDIS_STATE_URL = "redis://127.0.0.1:1/0"
