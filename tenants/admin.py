@@ -102,6 +102,10 @@ class TenantAdmin(ModelAdmin):
         tenants: QuerySet[Tenant] = super().get_queryset(request).annotate(working_keys=working)
         return tenants
 
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Tenants are made inactive, not deleted: their records are what was billed."""
+        return False
+
     @display(description="working keys", ordering="working_keys")
     def keys(self, tenant: Tenant) -> int:
         return int(getattr(tenant, "working_keys", 0))
@@ -147,8 +151,8 @@ class ApiKeyAdmin(ModelAdmin):
         super().save_model(request, obj, form, change)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Keys are revoked, not deleted, since records go on naming them; only a whole tenant's erasure does."""
-        return request.user.is_superuser and super().has_delete_permission(request, obj)
+        """Keys are revoked, not deleted: records go on naming them."""
+        return False
 
     @admin.action(description="Revoke the selected keys", permissions=("change",))
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

@@ -37,7 +37,7 @@ class WordEmbedder:
 
 def hash_of(word: str) -> int:
     """Return a place below 384 that is the same in every process (hash() of a str isn't)."""
-    return sum(ord(letter) * 31**place for place, letter in enumerate(word)) % 384
+    return int.from_bytes(word.encode()) % 383
 
 
 @dataclass(kw_only=True)
@@ -57,7 +57,7 @@ class House:
     async def post(self, key: str | None, body: Any, **headers: str) -> httpx.Response:
         """Post to /chat; a str or bytes body goes as it is."""
         raw = {"content": body} if isinstance(body, str | bytes) else {"json": body}
-        return await self.client.post("/chat", headers={**bearer(key), **headers}, **raw)  # type: ignore[arg-type]
+        return await self.client.post("/chat", headers={**bearer(key), **headers}, **raw)
 
     async def ask(self, key: str, prompt: str, **fields: Any) -> dict[str, Any]:
         """Ask and return the answer's body; every write that it began is finished."""

@@ -25,7 +25,7 @@ def assert_bounded(pool: object, most_s: float = REQUEST_PATH_SECONDS) -> None:
 
 def redis_clients_of(part: object) -> list[object]:
     """Return every Redis client that a part holds, also those of the parts within it."""
-    found = []
+    found: list[object] = []
     for value in vars(part).values():
         if isinstance(value, redis.asyncio.Redis | redis.Redis):
             found.append(value.connection_pool)

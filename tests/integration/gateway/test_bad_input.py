@@ -34,7 +34,7 @@ def assert_refused(response: Any, status: int, code: str, param: str | None = No
     ],
 )
 async def test_whatever_is_no_key_gets_the_same_401(house: House, authorization: str | None) -> None:
-    headers = {} if authorization is None else {"authorization": authorization.encode()}
+    headers = [] if authorization is None else [(b"authorization", authorization.encode())]
     response = await house.client.post("/chat", json=QUESTION, headers=headers)
     assert_refused(response, 401, "invalid_api_key")
     assert "RateLimit" not in response.headers

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission
 from django.forms import BaseForm
 from django.test import Client
 from django.urls import reverse
 
 from tenants.key_format import digest_of
-from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.models import ApiKey, Membership, User
 from tenants.services import key_issue, tenant_create
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("state_redis")]
@@ -79,13 +78,10 @@ def test_keys_are_revoked_by_an_action(ops: Client) -> None:
     assert key.revoked_at is not None
 
 
-def test_staff_below_superuser_may_not_delete_keys(client: Client) -> None:
-    staff = User.objects.create_user("staff@example.com", "pw", is_staff=True)
-    staff.user_permissions.set(Permission.objects.filter(content_type__app_label="tenants"))
-    client.force_login(staff)
+def test_neither_tenants_nor_keys_can_be_deleted(ops: Client) -> None:
     key = key_issue(tenant_create("alice"), label="first").row
-    assert client.get(reverse("admin:tenants_apikey_delete", args=[key.pk])).status_code == 403
-    assert client.get(reverse("admin:tenants_apikey_change", args=[key.pk])).status_code == 200
+    assert ops.get(reverse("admin:tenants_apikey_delete", args=[key.pk])).status_code == 403
+    assert ops.get(reverse("admin:tenants_tenant_delete", args=[key.tenant_id])).status_code == 403
 
 
 def test_a_tenants_member_may_not_enter_the_admin(client: Client) -> None:
@@ -103,11 +99,3 @@ def test_search_finds_a_tenant_and_its_keys(ops: Client) -> None:
     tenants = ops.get(reverse("admin:tenants_tenant_changelist"), {"q": "char"}).content.decode()
     assert "charlie" in tenants
     assert ">alice<" not in tenants
-
-
-def test_deleting_a_tenant_takes_its_keys_along(ops: Client) -> None:
-    tenant = tenant_create("alice")
-    key_issue(tenant, label="first")
-    ops.post(reverse("admin:tenants_tenant_delete", args=[tenant.pk]), {"post": "yes"})
-    assert not Tenant.objects.exists()
-    assert not ApiKey.objects.exists()
