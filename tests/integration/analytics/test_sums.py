@@ -3,6 +3,7 @@
 import random
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -192,8 +193,9 @@ def test_an_hour_that_has_not_ended_is_not_rolled_up(alice: Tenant) -> None:
 
 
 @pytest.fixture(scope="module")
-def plain_connection(django_db_setup: None) -> psycopg.Connection[Any]:
-    return psycopg.connect(**connection.get_connection_params(), autocommit=True)
+def plain_connection(django_db_setup: None) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as made:
+        yield made
 
 
 @given(st.lists(st.floats(allow_nan=False), max_size=50))
