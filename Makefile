@@ -46,7 +46,7 @@ format: .venv/.dev ## format the code and mend what ruff can mend
 openapi: .venv/.dev ## write the API's committed description anew
 	$(PY) -m config.devstack servers -- $(PY) manage.py export_openapi_schema --api gateway.api.api --indent 1 --sorted --output tests/snapshots/openapi.json
 
-bench: setup ## measure a running stack (start it with `make run`)
+bench: setup ## measure a stack of its own, about ten minutes (ARGS=--quick: one)
 	@exec $(PY) -m benchmarks $(ARGS)
 
 test-browser: .venv/.browser ## run the tests that need a browser (Debian: chromium)
