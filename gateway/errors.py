@@ -126,6 +126,9 @@ def invalid_request(message: str, param: str | None) -> Refusal:
     )
 
 
+STREAMS_UNSUPPORTED = invalid_request("Streaming is not supported yet; leave `stream` out.", "stream")
+
+
 def rate_limited(owner: str, limit: int, window_s: int, retry_after_s: int) -> Refusal:
     window = {60: "minute", 86_400: "day"}.get(window_s, f"{window_s} seconds")
     return Refusal(

@@ -59,10 +59,12 @@ class Plan:
 
 
 def plan_call(call: ChatCall) -> Plan | Refusal:
-    """Return the plan, or why the call may not go on: no such model, or none that it may use.
+    """Return the plan, or why the call may not go on: no such model, none that it may use, no such feature.
 
     A refusal has to win over a hit, so the target is chosen before the caches are asked.
     """
+    if call.stream:
+        return errors.STREAMS_UNSUPPORTED
     admission = call.admission
     catalog = admission.gateway.part(Catalog)
     rules = admission.tenant.part(CacheRules)
