@@ -42,7 +42,8 @@ def test_the_interval_holds_the_ratio_and_widens_with_the_noise() -> None:
     calm = ratio_of_medians([[2.9], [3.0], [3.1], [3.0]] * 2, baseline)
     noisy = ratio_of_medians([[1.0], [3.0], [9.0], [3.0]] * 2, baseline)
 
-    assert calm and noisy
+    assert calm
+    assert noisy
     assert calm.low <= calm.value <= calm.high
     assert noisy.high - noisy.low > calm.high - calm.low
 
