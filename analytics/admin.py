@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -62,6 +63,23 @@ class CacheStatusFilter(admin.SimpleListFilter):
         return queryset.filter(cache_status="" if value == "none" else value) if value else queryset
 
 
+class StartedFilter(RangeDateTimeFilter):
+    """From and to in UTC; unfold's own filter compares with times that have no zone."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[RequestRecord]) -> QuerySet[RequestRecord]:
+        since, until = self._bound("from", "00:00:00"), self._bound("to", "23:59:59")
+        if since is not None:
+            queryset = queryset.filter(started_at__gte=since)
+        return queryset if until is None else queryset.filter(started_at__lte=until)
+
+    def _bound(self, side: str, default_time: str) -> datetime | None:
+        day, clock = (self.used_parameters.get(f"started_at_{side}_{part}") for part in (0, 1))
+        try:
+            return datetime.fromisoformat(f"{day} {clock or default_time}").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+
+
 class StatusFilter(admin.SimpleListFilter):
     """HTTP status by class."""
 
@@ -101,7 +119,7 @@ class RequestRecordAdmin(ModelAdmin):
         CacheStatusFilter,
         ("tenant", RelatedDropdownFilter),
         ("model", FieldTextFilter),
-        ("started_at", RangeDateTimeFilter),
+        ("started_at", StartedFilter),
     )
     list_filter_submit = True
     list_select_related = ("tenant",)

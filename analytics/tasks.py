@@ -9,14 +9,14 @@ from analytics.owner import owner_connection
 _DAYS_AHEAD = 7
 
 
-@shared_task(name="analytics.roll_up", queue="housekeeping", ignore_result=True)
+@shared_task(name="analytics.roll_up", ignore_result=True)
 def roll_up_records() -> None:
     """Compute the rollups of hours that have ended."""
     with owner_connection() as connection:
         rollups.roll_up(connection)
 
 
-@shared_task(name="analytics.keep_partitions", queue="housekeeping", ignore_result=True)
+@shared_task(name="analytics.keep_partitions", ignore_result=True)
 def keep_partitions() -> None:
     """Make the partitions of the coming days and drop those older than the retention."""
     with owner_connection() as connection:

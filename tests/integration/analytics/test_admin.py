@@ -83,7 +83,10 @@ def test_the_list_shows_money_in_usd_and_offers_no_change(ops: Client, alice: Te
         ("?model__icontains=small", 0),
         ("?q=alicekey22", 4),
         ("?q=alicekey2", 0),
-        ("?started_at_from_0=2026-11-06&started_at_from_1=00:00:00", 1),
+        ("?started_at_from_0=2026-11-06", 1),
+        ("?started_at_from_0=2026-11-05&started_at_from_1=10:00:05", 3),
+        ("?started_at_to_0=2026-11-05&started_at_to_1=10:00:05", 2),
+        ("?started_at_to_0=nonsense", 4),
     ],
 )
 def test_filters_and_search(ops: Client, alice: Tenant, filters: str, expected: int) -> None:
@@ -188,7 +191,7 @@ def test_bad_parameters_of_the_report_are_explained(ops: Client, alice: Tenant, 
 
 
 def test_the_list_leads_to_the_report(ops: Client, alice: Tenant) -> None:
-    response = ops.get(f"{LIST}open-report")
+    response = ops.get(f"{LIST}open-report/")
     assert (response.status_code, response["Location"]) == (302, REPORT)
 
 
