@@ -2,6 +2,7 @@
 
 import redis
 import redis.asyncio
+import redis.asyncio.retry
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -22,7 +23,7 @@ def async_client(*, max_connections: int = 32, timeout_s: float | None = None) -
         timeout=wait,
         socket_timeout=wait,
         socket_connect_timeout=settings.REDIS_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
+        retry=redis.asyncio.retry.Retry(NoBackoff(), 0),
     )
     return redis.asyncio.Redis.from_pool(pool)
 

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from analytics import metrics
+from analytics.live import live
 from analytics.record import CallRecord
 from analytics.recording import StreamRecordSink
 from caching.embedding import CeleryEmbedder
@@ -53,6 +54,7 @@ class RunningParts:
 
     async def start(self) -> None:
         await self.database.open()
+        await live.open()
         await self.records.start()
         await self.policies.start()
         await self.embedder.start()
@@ -66,6 +68,7 @@ class RunningParts:
         await self.limiter.close()
         await self.exact.close()
         await self.upstream.aclose()
+        await live.close()
         await self.database.close()
         await tracing.stop()
 

@@ -13,9 +13,9 @@ from typing import Literal, Protocol, cast
 
 import redis.asyncio
 from django.conf import settings
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from tenants.policy import KeyPolicy, RequestLimits, TenantPolicy
 

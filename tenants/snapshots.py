@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 import redis
 import redis.asyncio
+import redis.asyncio.retry
 from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 from django.db import connections, models, transaction
@@ -147,7 +148,7 @@ class PolicyStore:
             settings.REDIS_STATE_URL,
             socket_timeout=settings.REDIS_TIMEOUT_SECONDS,
             socket_connect_timeout=settings.REDIS_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
+            retry=redis.asyncio.retry.Retry(NoBackoff(), 0),
         )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policy")
         self._tenants: dict[int, TenantPolicy] = {}
@@ -264,7 +265,7 @@ class PolicyStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, _and_disconnect, read)
         except (DjangoDatabaseError, PoolTimeout) as error:
-            raise PolicyUnavailable(type(error).__name__) from None
+            raise PolicyUnavailable(type(error).__name__) from error
 
     async def _watch(self) -> None:
         while not self._stopping:

@@ -7,6 +7,7 @@ frozen broker blocks for good.
 import httpx
 import pytest
 import redis
+import redis.asyncio.retry
 from django.conf import settings
 
 from gateway import runtime
@@ -21,6 +22,12 @@ def assert_bounded(pool: object, most_s: float = REQUEST_PATH_SECONDS) -> None:
     assert 0 < options["socket_timeout"] <= most_s
     assert 0 < options["socket_connect_timeout"] <= most_s
     assert options["retry"].get_retries() == 0
+    # An asyncio client with the blocking Retry doesn't disconnect on failure: it would go on with a stale reply.
+    assert is_asyncio(options["retry"]) == isinstance(pool, redis.asyncio.ConnectionPool)
+
+
+def is_asyncio(retry: object) -> bool:
+    return isinstance(retry, redis.asyncio.retry.Retry)
 
 
 def redis_clients_of(part: object) -> list[object]:

@@ -99,3 +99,11 @@ def test_search_finds_a_tenant_and_its_keys(ops: Client) -> None:
     tenants = ops.get(reverse("admin:tenants_tenant_changelist"), {"q": "char"}).content.decode()
     assert "charlie" in tenants
     assert ">alice<" not in tenants
+
+
+def test_guesses_of_a_password_are_limited(client: Client) -> None:
+    User.objects.create_superuser("ops@example.com", "pw")
+    body = {"username": "ops@example.com", "password": "wrong"}
+    statuses = [client.post("/admin/login/", body).status_code for _ in range(12)]
+    assert statuses[0] == 200
+    assert statuses[-1] == 429

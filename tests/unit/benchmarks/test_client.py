@@ -36,6 +36,13 @@ async def test_the_outcome_of_a_gateways_answer_is_its_cache_status() -> None:
     assert await outcome_of(answer) == "hit_exact"
 
 
+async def test_the_outcome_of_an_answer_without_a_lost_layer_names_the_reason() -> None:
+    body = b'{"cache": {"reason": "embedding_timeout"}}'
+    head = b"HTTP/1.1 200 OK\r\nx-gateway-cache: error\r\ncontent-length: %d\r\n\r\n" % len(body)
+
+    assert await outcome_of(head, body) == "error embedding_timeout"
+
+
 async def test_the_outcome_of_any_other_answer_is_its_status_code() -> None:
     assert await outcome_of(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}") == "200"
     refusal = b"HTTP/1.1 503 No\r\nx-gateway-cache: error\r\ncontent-length: 0\r\n\r\n"
