@@ -10,7 +10,7 @@ import platform
 import signal
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        run = measure(QUICK if options.quick else FULL)
+        run = measure(replace(QUICK if options.quick else FULL, connections=options.connections))
     except (StackFailed, NotMeasurable, TimeoutError, OSError) as error:
         print(f"benchmarks: {error or type(error).__name__}", file=sys.stderr)
         return 1
@@ -121,6 +121,9 @@ def _rounded(value: object) -> object:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a look within a minute; writes no file")
+    parser.add_argument(
+        "--connections", type=int, default=FULL.connections, help="of the throughput turns (default: 16)"
+    )
     parser.add_argument("--output", type=Path, help="write the figures to this file instead")
     return parser.parse_args()
 

@@ -22,7 +22,8 @@ class Connection(asyncio.Protocol):
     async def ask(self, request: bytes) -> str:
         """Send a request and return its outcome: the gateway's cache status on a 200, else the status code.
 
-        Raises ConnectionResetError when the server hangs up first.
+        A lost layer is told by its reason too: `error embedding_timeout`. Raises ConnectionResetError when the
+        server hangs up first.
         """
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("closed")
@@ -57,11 +58,16 @@ class Connection(asyncio.Protocol):
         self.body += body
 
     def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(
-                self._cache_status if status == 200 and self._cache_status else str(status)
-            )
+            self._waiting.set_result(self._outcome())
+
+    def _outcome(self) -> str:
+        status = self._parser.get_status_code()
+        if status != 200 or not self._cache_status:
+            return str(status)
+        if self._cache_status == "error":
+            return f"error {json.loads(self.body)['cache']['reason']}"
+        return self._cache_status
 
 
 class Server:

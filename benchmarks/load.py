@@ -17,6 +17,7 @@ from benchmarks.schedule import Plan, Turn
 #: What a request leaves to be done after its answer (storing, recording) belongs to its own turn.
 SETTLE_SECONDS = 0.3
 STORED_SECONDS = 10.0
+CALM_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 
 
@@ -57,6 +58,7 @@ async def prepare(target: Target) -> None:
 async def take_turn(turn: Turn, cell: Cell, plan: Plan, processes: Processes, upstream: Server) -> TurnResult:
     """Put the cell's load on the stack and say what became of it, and what it cost."""
     latency = turn.kind == "latency"
+    await _await_expected(cell)
     calls = await _upstream_calls(upstream)
     cpu, own, (busy, had) = processes.cpu_seconds(), own_seconds(), machine_seconds()
     seconds, latencies, outcomes = await closed_loop(
@@ -106,6 +108,19 @@ async def closed_loop(
         async with asyncio.timeout(limit_s + ANSWER_SECONDS):
             await asyncio.gather(*map(ask_on, opened))
         return time.perf_counter() - started, latencies, outcomes
+
+
+async def _await_expected(cell: Cell) -> None:
+    """Ask until the outcome is the expected one, so that no cell pays for a breaker that another one opened.
+
+    Goes on after CALM_SECONDS: what follows then shows how the cell is.
+    """
+    deadline = time.monotonic() + CALM_SECONDS
+    async with Connections(cell.server, 1) as [connection]:
+        while time.monotonic() < deadline and (request := next(cell.requests, None)):
+            if await connection.ask(request) == cell.expected:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def _ask_all(server: Server, requests: list[bytes]) -> Counter[str]:

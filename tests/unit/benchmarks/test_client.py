@@ -36,7 +36,7 @@ async def test_the_outcome_of_a_gateways_answer_is_its_cache_status() -> None:
     assert await outcome_of(answer) == "hit_exact"
 
 
-async def test_the_outcome_of_an_answer_without_a_lost_layer_names_the_reason() -> None:
+async def test_an_answer_without_a_lost_layer_says_why_it_was_lost() -> None:
     body = b'{"cache": {"reason": "embedding_timeout"}}'
     head = b"HTTP/1.1 200 OK\r\nx-gateway-cache: error\r\ncontent-length: %d\r\n\r\n" % len(body)
 
