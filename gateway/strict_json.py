@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 MAX_DEPTH = 64
+#: Names and values: each costs more to check than to send, and all calls wait meanwhile.
+MAX_VALUES = 20_000
 
 
 class BadJson(ValueError):
@@ -21,6 +23,8 @@ def parse(body: bytes) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise BadJson("The body is not valid JSON (UTF-8, no NaN or Infinity, no lone surrogates).") from None
+    if sum(map(body.count, (b",", b":", b"[", b"{"))) > MAX_VALUES and _holds_more_than(value, MAX_VALUES):
+        raise BadJson(f"The body holds more than {MAX_VALUES} values.")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
         raise BadJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
     if b"\\u0000" in body and _has_nul(value):
@@ -32,6 +36,17 @@ def _children(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
     return value if isinstance(value, list) else []
+
+
+def _holds_more_than(value: Any, limit: int) -> bool:
+    pending = [value]
+    while pending:
+        children = _children(pending.pop())
+        limit -= len(children)
+        if limit < 0:
+            return True
+        pending.extend(children)
+    return False
 
 
 def _depth_exceeds(value: Any, limit: int) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.strict_json import MAX_DEPTH, BadJson, parse
+from gateway.strict_json import MAX_DEPTH, MAX_VALUES, BadJson, parse
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,13 @@ def test_many_shallow_lists_are_not_deep() -> None:
 
 def test_the_greatest_depth_is_still_taken() -> None:
     assert parse(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
+
+
+@pytest.mark.parametrize("piece", [b"{},", b'{"type":"text","text":"a"},', b"[[1]],"])
+def test_more_values_than_can_be_checked_in_passing_are_refused(piece: bytes) -> None:
+    with pytest.raises(BadJson, match="values"):
+        parse(b'{"messages": [' + piece * MAX_VALUES + b"1]}")
+
+
+def test_punctuation_inside_a_text_makes_no_values() -> None:
+    assert parse(b'{"a": "' + b",:[{" * MAX_VALUES + b'"}')
