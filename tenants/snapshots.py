@@ -41,6 +41,10 @@ log = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=models.Model)
 Result = TypeVar("Result")
 
+#: Longest wait for Postgres (a frozen one never answers), and how long one that failed is left alone.
+_POSTGRES_SECONDS = 2.0
+_REST_SECONDS = 0.5
+
 _SERIAL = "hp:policy:serial"
 _CHANGES = "hp:policy:changes"
 _KEYS = "hp:policy:keys"
@@ -157,6 +161,8 @@ class PolicyStore:
         self._gateway: GatewayPolicy | None = None
         self._serial = -1
         self._compared_at = 0.0
+        self._hanging: asyncio.Future[Any] | None = None
+        self._rest_until = 0.0
         self._loading = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
         self._stopping = False
@@ -262,9 +268,20 @@ class PolicyStore:
             return None
 
     async def _from_postgres(self, read: Callable[[], Result]) -> Result:
+        """Return what a thread read. Raises PolicyUnavailable, at once while an earlier reading hangs or failed
+        just now: callers come one after the other, and their waits would add up."""
+        if time.monotonic() < self._rest_until or (self._hanging and not self._hanging.done()):
+            raise PolicyUnavailable("resting")
+        reading = asyncio.get_running_loop().run_in_executor(self._thread, _and_disconnect, read)
+        reading.add_done_callback(_note_failure)
+        done, _ = await asyncio.wait({reading}, timeout=_POSTGRES_SECONDS)
+        if not done:
+            self._hanging = reading
+            raise PolicyUnavailable("timeout")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, _and_disconnect, read)
+            return reading.result()
         except (DjangoDatabaseError, PoolTimeout) as error:
+            self._rest_until = time.monotonic() + _REST_SECONDS
             raise PolicyUnavailable(type(error).__name__) from error
 
     async def _watch(self) -> None:
@@ -327,6 +344,12 @@ def _and_disconnect(read: Callable[[], Result]) -> Result:
         return read()
     finally:
         connections.close_all()
+
+
+def _note_failure(reading: asyncio.Future[Any]) -> None:
+    # Nobody may be waiting any more, and asyncio complains of errors that nobody has seen.
+    if not reading.cancelled() and (error := reading.exception()):
+        log.debug("reading of policies ended", extra={"error": type(error).__name__})
 
 
 def connect_models() -> None:

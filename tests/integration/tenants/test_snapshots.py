@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -134,3 +135,31 @@ async def test_without_redis_and_postgres_an_unknown_key_is_neither_found_nor_re
     with pytest.raises(PolicyUnavailable):
         await store.find_key("0" * 64)
     await store.stop()
+
+
+async def test_a_postgres_that_never_answers_holds_no_caller(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, state_redis: "redis.Redis", issued: IssuedKey
+) -> None:
+    store = PolicyStore(compare_seconds=3600)
+    await store.start()
+    thaw = threading.Event()
+    monkeypatch.setattr("tenants.snapshots._POSTGRES_SECONDS", 0.05)
+    monkeypatch.setattr("tenants.selectors.tenant_of_digest", lambda _: thaw.wait(30) and None)
+    asked = [store.find_key(f"{number:064d}") for number in range(20)]
+    async with asyncio.timeout(20):
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(each) for each in found} == {PolicyUnavailable}
+        assert await known(store, issued)(), "a key that the state Redis knows needs no Postgres"
+    thaw.set()
+    assert await eventually(unknown_digest(store, "0" * 64))
+    await store.stop()
+
+
+def unknown_digest(store: PolicyStore, digest: str) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        try:
+            return await store.find_key(digest) is None
+        except PolicyUnavailable:
+            return False
+
+    return check
