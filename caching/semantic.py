@@ -1,6 +1,5 @@
 """L2: answers by similarity of the question, in Postgres with pgvector."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from caching.answers import BrokenAnswer, StoredAnswer
 from caching.breaker import Breaker
 from caching.decision import Neighbour
 from caching.vectors import Vector
-from tenants.database import DATABASE_ERRORS, TenantDatabase
+from tenants.database import DATABASE_ERRORS, TenantDatabase, within
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -115,7 +114,6 @@ class PostgresSemanticStore:
             settings.SEMANTIC_SEARCH_TIMEOUT_SECONDS if search_seconds is None else search_seconds
         )
         self._breaker = breaker or Breaker(failures_to_open=3, open_seconds=2.0)
-        self._abandoned: set[asyncio.Task[Any]] = set()
 
     async def nearest(
         self, tenant_id: int, scope: bytes, vector: Vector, *, limit: int = 2
@@ -165,7 +163,7 @@ class PostgresSemanticStore:
         if not self._breaker.allows():
             raise SemanticUnavailable("breaker_open")
         try:
-            result = await self._within(seconds, self._in_transaction(tenant_id, work, seconds))
+            result = await within(seconds, self._in_transaction(tenant_id, work, seconds))
         except DataError:
             self._breaker.succeeded()
             raise SemanticUnavailable("invalid") from None
@@ -190,29 +188,6 @@ class PostgresSemanticStore:
         async with self._database.of_tenant(tenant_id, timeout_ms=int(1000 * seconds)) as connection:
             connection.adapters.register_dumper(HalfVector, HalfVectorBinaryDumper)
             return await work(connection)
-
-    async def _within(self, seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return the result in time or raise TimeoutError.
-
-        A cancelled query of a frozen server lasts for seconds more; it ends with nobody waiting for it.
-        """
-        task = asyncio.create_task(work)
-        self._abandoned.add(task)
-        task.add_done_callback(self._forget)
-        try:
-            done, _ = await asyncio.wait({task}, timeout=seconds)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if not done:
-            task.cancel()
-            raise TimeoutError
-        return task.result()
-
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._abandoned.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.debug("database work ended", extra={"error": type(error).__name__})
 
 
 def _neighbour(row: TupleRow) -> StoredNeighbour | None:

@@ -209,6 +209,8 @@ def _ended(request: HttpRequest, admission: Admission, refusal: Refusal) -> Http
 def _invalid(error: ValidationError) -> Refusal:
     """Name the first wrong field as the caller wrote it, without repeating what stood in it."""
     first = error.errors[0]
-    place = [part for part in first["loc"] if part not in ("body", "query", "question", "feedback")]
+    place = [
+        part for part in first["loc"] if part not in ("body", "query", "question", "selection", "feedback")
+    ]
     param = ".".join(str(part) for part in place) or None
     return errors.invalid_request(str(first["msg"]).removeprefix("Value error, "), param)

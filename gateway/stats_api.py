@@ -7,9 +7,12 @@ from ninja import Field, Query, Router, Schema
 from analytics.stats import BadQuery, parse_query, stats_of_tenant
 from gateway import doors, errors, runtime
 from gateway.schemas import ErrorBody
-from tenants.database import DATABASE_ERRORS
+from tenants.database import DATABASE_ERRORS, within
 
 router = Router(tags=["stats"])
+
+#: A little more than the statement may take: only a server that doesn't answer at all is given up here.
+_MOST_SECONDS = 6.0
 
 
 class StatsParams(Schema):
@@ -30,9 +33,10 @@ async def stats(request: HttpRequest, params: Query[StatsParams]) -> HttpRespons
     admission = doors.admission_of(request)
     try:
         query = parse_query(params.dict(exclude_none=True), now=timezone.now())
-        shown = await stats_of_tenant((await runtime.parts()).database, admission.tenant_id, query)
+        database = (await runtime.parts()).database
+        shown = await within(_MOST_SECONDS, stats_of_tenant(database, admission.tenant_id, query))
     except BadQuery as error:
         return doors.refused(request, errors.invalid_request(str(error), error.param))
-    except DATABASE_ERRORS:
+    except (TimeoutError, *DATABASE_ERRORS):
         return doors.refused(request, errors.DATABASE_UNAVAILABLE)
     return doors.json_answer(admission, shown)

@@ -4,8 +4,10 @@ Django's ORM is not used on the request path; pages and commands use it as the o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connections
@@ -13,6 +15,9 @@ from psycopg import AsyncConnection, OperationalError, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 #: What a caller catches when Postgres is down, slow or exhausted.
 DATABASE_ERRORS = (OperationalError, PoolTimeout)
@@ -70,6 +75,34 @@ class TenantDatabase:
         """Look through the idle connections in the background: a server that went took all of them along."""
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._pool.check(), name="database check")
+
+
+_abandoned: set[asyncio.Task[Any]] = set()
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of work on a database in time, or raise TimeoutError.
+
+    A cancelled query of a frozen server lasts for seconds more; it ends with nobody waiting for it.
+    """
+    task = asyncio.create_task(work)
+    _abandoned.add(task)
+    task.add_done_callback(_forget)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        raise TimeoutError
+    return task.result()
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        log.debug("database work ended", extra={"error": type(error).__name__})
 
 
 def _owners_address() -> str:

@@ -1,10 +1,11 @@
 """`DELETE /cache`."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from caching.models import CacheEntry
 from tests.gateway_house import House, bearer
@@ -57,3 +58,39 @@ async def test_purges_give_their_database_connections_back(house: House) -> None
         await asyncio.gather(*(purge(house, all=True) for _ in range(4)))
     stats = connection.pool.get_stats()  # type: ignore[attr-defined]
     assert stats["pool_size"] - stats["pool_available"] <= 2
+
+
+async def test_a_wrong_condition_is_named_as_the_caller_wrote_it(house: House) -> None:
+    selection = {"older_than_s": 1e12}
+    response = await house.client.request("DELETE", "/cache", json=selection, headers=bearer(house.alice))
+    assert (response.status_code, response.json()["error"]["param"]) == (422, "older_than_s")
+
+
+async def test_without_postgres_a_purge_is_a_503(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object, **__: object) -> int:
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr("caching.services._purge_entries", down)
+    response = await house.client.request("DELETE", "/cache", json={"all": True}, headers=bearer(house.alice))
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "database_unavailable")
+
+
+async def test_a_purge_that_hangs_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    thaw = threading.Event()
+    monkeypatch.setattr("gateway.cache_api._MOST_SECONDS", 0.05)
+    monkeypatch.setattr("caching.services._purge_entries", lambda *_, **__: thaw.wait(30) and 0)
+    response = await house.client.request("DELETE", "/cache", json={"all": True}, headers=bearer(house.alice))
+    thaw.set()
+    assert response.status_code == 503
+
+
+async def test_stats_of_a_database_that_hangs_are_given_up(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("gateway.stats_api._MOST_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.stats_api.stats_of_tenant", hang)
+    response = await house.client.get("/stats", headers=bearer(house.alice))
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "database_unavailable")
