@@ -17,8 +17,16 @@ import redis
 
 _ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 150
-#: What the test run itself set for its own servers; the stack starts servers of its own.
-_NOT_PASSED_ON = ("DATABASE_URL", "REDIS_CACHE_URL", "REDIS_STATE_URL", "DJANGO_SETTINGS_MODULE", "PORT")
+#: What the test run set for itself; the stack has servers and deadlines of its own.
+_NOT_PASSED_ON = (
+    "DATABASE_URL",
+    "REDIS_CACHE_URL",
+    "REDIS_STATE_URL",
+    "REDIS_TIMEOUT_SECONDS",
+    "SEMANTIC_SEARCH_TIMEOUT_MS",
+    "DJANGO_SETTINGS_MODULE",
+    "PORT",
+)
 
 
 class Stack:
