@@ -132,7 +132,11 @@ class CacheEntryAdmin(ModelAdmin):
     def expiry(self, entry: CacheEntry) -> str:
         return timeuntil(entry.expires_at, depth=1) if entry.expires_at > timezone.now() else "expired"
 
-    @admin.action(description="Delete from both caches")
+    def has_drop_permission(self, request: HttpRequest) -> bool:
+        """Whoever may only look at entries is not offered the action."""
+        return request.user.has_perm("caching.delete_cacheentry")
+
+    @admin.action(description="Delete from both caches", permissions=("drop",))
     def drop_entries(self, request: HttpRequest, queryset: QuerySet[CacheEntry]) -> None:
         try:
             purged = [

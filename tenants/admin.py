@@ -210,3 +210,19 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin):  # type: ignore[misc]  # unf
     )
     filter_horizontal = ("user_permissions",)
     readonly_fields = ("last_login", "date_joined")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Only superusers give rights: anybody else could give all of them to themselves."""
+        rights = () if request.user.is_superuser else ("is_staff", "is_superuser", "user_permissions")
+        return (*self.readonly_fields, *rights)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever sets a superuser's password or address is one; the page of the password asks here too."""
+        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return bool(request.user.is_superuser) or user is None or not user.is_superuser

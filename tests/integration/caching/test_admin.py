@@ -1,6 +1,7 @@
 import pytest
 import redis
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import path, reverse
 
@@ -103,6 +104,18 @@ def test_a_deleted_entry_is_gone_from_both_caches(
     )
     assert not CacheEntry.objects.exists()
     assert not cache_redis.exists(answer_key(entry.tenant_id, b"f" * 32))
+
+
+def test_who_may_only_look_at_entries_cannot_delete_them(entry: CacheEntry) -> None:
+    viewer = User.objects.create_user("viewer@example.com", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_cacheentry"))
+    client = Client()
+    client.force_login(viewer)
+    client.post(
+        reverse("admin:caching_cacheentry_changelist"),
+        {"action": "drop_entries", "_selected_action": [str(entry.pk)]},
+    )
+    assert CacheEntry.objects.exists()
 
 
 def test_there_is_one_switch(ops: Client) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.forms import BaseForm
 from django.test import Client
 from django.urls import reverse
@@ -107,3 +108,41 @@ def test_guesses_of_a_password_are_limited(client: Client) -> None:
     statuses = [client.post("/admin/login/", body).status_code for _ in range(12)]
     assert statuses[0] == 200
     assert statuses[-1] == 429
+
+
+@pytest.fixture
+def clerk(client: Client) -> Client:
+    """Somebody of the ops staff who may change users, and is no superuser."""
+    user = User.objects.create_user("clerk@example.com", "pw", is_staff=True)
+    rights = ("view_user", "add_user", "change_user", "delete_user")
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    client.force_login(user)
+    return client
+
+
+def test_staff_cannot_give_rights_to_themselves(clerk: Client) -> None:
+    me = User.objects.get(email="clerk@example.com")
+    body = {"email": me.email, "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+    clerk.post(reverse("admin:tenants_user_change", args=[me.pk]), body)
+    me.refresh_from_db()
+    assert not me.is_superuser
+
+
+@pytest.mark.parametrize("page", ["tenants_user_change", "auth_user_password_change", "tenants_user_delete"])
+def test_staff_cannot_take_over_a_superuser(clerk: Client, page: str) -> None:
+    chief = User.objects.create_superuser("chief@example.com", "pw")
+    body = {
+        "email": "mine@example.com",
+        "password1": "longer-pw-1",
+        "password2": "longer-pw-1",
+        "post": "yes",
+    }
+    assert clerk.post(reverse(f"admin:{page}", args=[chief.pk]), body).status_code == 403
+
+
+def test_staff_still_change_other_users(clerk: Client) -> None:
+    bob = User.objects.create_user("bob@example.com", "pw")
+    body = {"email": bob.email, "name": "Bob", "is_active": "on"}
+    assert clerk.post(reverse("admin:tenants_user_change", args=[bob.pk]), body).status_code == 302
+    bob.refresh_from_db()
+    assert bob.name == "Bob"
