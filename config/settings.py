@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
+from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 from config import env, logs
 
@@ -123,8 +125,26 @@ UNFOLD = {
     "SITE_HEADER": "Halfpenny",
     "SITE_SUBHEADER": "LLM gateway",
     "SITE_SYMBOL": "toll",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("analytics/coin.svg")}
+    ],
     "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "items": [
+                    {
+                        "title": "Cost-saved report",
+                        "icon": "savings",
+                        "link": reverse_lazy("admin:analytics_cost_report"),
+                        "permission": lambda request: request.user.has_perm("analytics.view_requestrecord"),
+                    }
+                ]
+            }
+        ],
+        "show_all_applications": True,
+    },
 }
 
 # --- Security ---------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
-"""A gateway of real parts before the real demo upstream; only the embedding worker is stood in for."""
+"""The real demo upstream, and a gateway of real parts before it; only the embedding worker is stood in for."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis
 
+from gateway.upstream import HttpxUpstream
 from tests.demo_upstream import Demo, running_demo
 from tests.gateway_house import House, WordEmbedder, open_house
 
@@ -16,12 +17,26 @@ def running_upstream() -> Iterator[Demo]:
 
 
 @pytest.fixture
+def demo(running_upstream: Demo) -> Demo:
+    """The demo upstream, which has not been asked anything yet."""
+    running_upstream.reset()
+    return running_upstream
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[HttpxUpstream]:
+    """The real client of upstreams."""
+    client = HttpxUpstream()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
 async def house(
-    running_upstream: Demo,
+    demo: Demo,
     transactional_db: None,
     cache_redis: "redis.Redis",
     state_redis: "redis.Redis",
 ) -> AsyncIterator[House]:
-    running_upstream.reset()
-    async with open_house(running_upstream, WordEmbedder()) as opened:
+    async with open_house(demo, WordEmbedder()) as opened:
         yield opened

@@ -1,37 +1,15 @@
 """Retries and fallbacks against the real demo upstream; its ledger counts the calls."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
-
-import pytest
 
 from gateway.attempts import Answered, Failed, ask_with_retries
 from gateway.failures import FailureKind
 from gateway.retry import RetryBudget
 from gateway.upstream import HttpxUpstream
 from routing.catalog import ProviderAccess, Target
-from tests.demo_upstream import Demo, access, key, running_demo, target
+from tests.demo_upstream import Demo, access, key, target
 
 BODY = {"messages": [{"role": "user", "content": "What is the capital of Spain?"}]}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Demo]:
-    with running_demo() as demo:
-        yield demo
-
-
-@pytest.fixture
-def demo(running: Demo) -> Demo:
-    running.reset()
-    return running
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[HttpxUpstream]:
-    client = HttpxUpstream()
-    yield client
-    await client.aclose()
 
 
 async def attempt(

@@ -1,27 +1,14 @@
 """The demo upstream spoken to over HTTP, as providers are."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.demo_upstream import Demo, running_demo
+from tests.demo_upstream import Demo
 
 HEADERS = {"authorization": "Bearer any"}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Demo]:
-    with running_demo() as demo:
-        yield demo
-
-
-@pytest.fixture
-def demo(running: Demo) -> Demo:
-    running.reset()
-    return running
 
 
 def post(demo: Demo, prompt: str = "Hi", model: str = "small-1", **fields: Any) -> httpx.Response:

@@ -6,7 +6,6 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -16,26 +15,7 @@ from gateway.failures import FailureKind, UpstreamFailure
 from gateway.upstream import HttpxUpstream, UpstreamAnswer
 from routing.catalog import EncryptedKey
 from routing.pricing import Usage
-from tests.demo_upstream import SECRET, Demo, access, free_port, key, running_demo, target
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Demo]:
-    with running_demo() as demo:
-        yield demo
-
-
-@pytest.fixture
-def demo(running: Demo) -> Demo:
-    running.reset()
-    return running
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[HttpxUpstream]:
-    client = HttpxUpstream()
-    yield client
-    await client.aclose()
+from tests.demo_upstream import SECRET, Demo, access, free_port, key, target
 
 
 async def ask(
