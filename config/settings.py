@@ -10,9 +10,9 @@ from typing import Any
 
 import django_stubs_ext
 from django.templatetags.static import static
-from django.urls import reverse_lazy
 
 from config import env, logs
+from config.navigation import NAVIGATION
 
 django_stubs_ext.monkeypatch()
 
@@ -129,22 +129,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("analytics/coin.svg")}
     ],
     "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {
-        "show_search": True,
-        "navigation": [
-            {
-                "items": [
-                    {
-                        "title": "Cost-saved report",
-                        "icon": "savings",
-                        "link": reverse_lazy("admin:analytics_cost_report"),
-                        "permission": lambda request: request.user.has_perm("analytics.view_requestrecord"),
-                    }
-                ]
-            }
-        ],
-        "show_all_applications": True,
-    },
+    "SIDEBAR": {"show_search": True, "navigation": NAVIGATION},
 }
 
 # --- Security ---------------------------------------------------------------------------------------------

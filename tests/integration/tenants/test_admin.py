@@ -38,6 +38,13 @@ def test_every_list_and_form_of_the_admin_opens(ops: Client, model: str) -> None
     assert ops.get(reverse(f"admin:{app}_{name}_add")).status_code in (200, 403)
 
 
+def test_the_side_bar_leads_to_every_list(ops: Client) -> None:
+    page = ops.get(reverse("admin:index")).content.decode()
+    for model in admin.site._registry:
+        assert reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") in page
+    assert reverse("admin:analytics_cost_report") in page
+
+
 def test_a_new_keys_plaintext_is_shown_once(ops: Client) -> None:
     tenant = tenant_create("alice")
     body = {"tenant": tenant.pk, "label": "first", "scopes": ["chat"], "allowed_models": ""}
