@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 #: Longer texts aren't searched but treated as if they held details.
-MOST_CHARACTERS = 100_000
+MOST_CHARACTERS = 40_000
 
 
 def holds_details(texts: Iterable[str]) -> bool:

@@ -209,8 +209,9 @@ def _ended(request: HttpRequest, admission: Admission, refusal: Refusal) -> Http
 def _invalid(error: ValidationError) -> Refusal:
     """Name the first wrong field as the caller wrote it, without repeating what stood in it."""
     first = error.errors[0]
-    place = [
-        part for part in first["loc"] if part not in ("body", "query", "question", "selection", "feedback")
-    ]
+    # A place reads ("body", <our name of the whole body>, ...) or ("query", <field>).
+    source, *place = first["loc"]
+    if source == "body":
+        place = place[1:]
     param = ".".join(str(part) for part in place) or None
     return errors.invalid_request(str(first["msg"]).removeprefix("Value error, "), param)

@@ -4,7 +4,7 @@
 
     401 invalid_api_key                unknown, malformed, revoked and expired keys alike
     403 model_not_allowed, denied_by_rule, scope_missing
-    404 model_not_found, not_found
+    404 model_not_found, not_found     405 method_not_allowed     400 bad_request
     413 body_too_large    415 unsupported_media_type
     422 invalid_request                400 on /v1/* (what the SDKs expect)
         upstream_refused_request
@@ -112,6 +112,23 @@ UNSUPPORTED_MEDIA_TYPE = Refusal(
 
 NOT_FOUND = Refusal(
     status=404, type="invalid_request_error", code="not_found", message="There is nothing here.", final=True
+)
+
+
+BAD_REQUEST = Refusal(
+    status=400,
+    type="invalid_request_error",
+    code="bad_request",
+    message="The request is malformed, or its Host is not served here.",
+    final=True,
+)
+
+METHOD_NOT_ALLOWED = Refusal(
+    status=405,
+    type="invalid_request_error",
+    code="method_not_allowed",
+    message="This address does not take that method.",
+    final=True,
 )
 
 

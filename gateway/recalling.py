@@ -113,9 +113,15 @@ def saving_nano(plan: Plan, answer: StoredAnswer, now: float) -> int:
 
 
 def _usable_models(plan: Plan) -> frozenset[str]:
+    """Return the models whose answers the key may get.
+
+    Entries are compared by bare names, so a name that two providers share counts only if the key may use both.
+    """
     admission = plan.call.admission
-    usable = visible_models(admission.gateway.part(Catalog), admission.key.allows_model)
-    return frozenset(target.name for target in usable)
+    catalog = admission.gateway.part(Catalog)
+    usable = visible_models(catalog, admission.key.allows_model)
+    others = {target.name for target in catalog.targets if target not in usable}
+    return frozenset(target.name for target in usable) - others
 
 
 def _place(answer: StoredAnswer, age_s: float) -> _Place:

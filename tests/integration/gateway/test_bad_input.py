@@ -131,13 +131,32 @@ async def test_a_prompt_of_a_megabyte_is_answered_without_the_semantic_cache(hou
     assert (answer["cache"]["status"], answer["cache"]["reason"]) == ("miss", "too_long")
 
 
-async def test_an_unknown_address_is_a_404(house: House) -> None:
-    assert (await house.client.get("/chatt")).status_code == 404
+@pytest.mark.parametrize("path", ["/chatt", "/chat/", "/v1/nothing"])
+async def test_an_unknown_address_is_a_404(house: House, path: str) -> None:
+    assert_refused(await house.client.post(path, json=QUESTION), 404, "not_found")
+
+
+async def test_a_browser_gets_a_page_for_an_unknown_address(house: House) -> None:
+    response = await house.client.get("/nothing-here", headers={"accept": "text/html"})
+    assert response.status_code == 404
+    assert "Not found" in response.text
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
 async def test_another_method_is_a_405(house: House, method: str) -> None:
-    assert (await house.client.request(method, "/chat")).status_code == 405
+    response = await house.client.request(method, "/chat")
+    assert_refused(response, 405, "method_not_allowed")
+    assert response.headers["Allow"] == "POST"
+
+
+async def test_a_host_that_is_not_ours_is_a_400(house: House) -> None:
+    response = await house.post(house.alice, QUESTION, host="evil.example")
+    assert_refused(response, 400, "bad_request")
+
+
+async def test_a_field_of_the_callers_own_naming_is_still_named(house: House) -> None:
+    response = await house.post(house.alice, {"prompt": "a", "question": "b"})
+    assert_refused(response, 422, "invalid_request", "question")
 
 
 async def test_the_callers_request_id_is_only_taken_if_it_is_plain(house: House) -> None:
