@@ -17,6 +17,7 @@ from channels.security.websocket import AllowedHostsOriginValidator
 import config.celery  # noqa: F401 (tasks published by web find the broker)
 from analytics.routing_ws import websocket_urlpatterns
 from gateway.inbound import InboundGuard
+from gateway.lean import DataPlaneFirst
 from gateway.lifespan import Lifespan
 
 if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
@@ -26,5 +27,5 @@ if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
 
 websockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 application = Lifespan(
-    InboundGuard(ProtocolTypeRouter({"http": django_application, "websocket": websockets}))
+    InboundGuard(ProtocolTypeRouter({"http": DataPlaneFirst(django_application), "websocket": websockets}))
 )

@@ -3,7 +3,7 @@
     {"error": {"message", "type", "code", "param"}}
 
     401 invalid_api_key                unknown, malformed, revoked and expired keys alike
-    403 model_not_allowed, denied_by_rule, scope_missing
+    403 model_not_allowed, denied_by_rule, scope_missing, https_required
     404 model_not_found, not_found     405 method_not_allowed     400 bad_request
     413 body_too_large    415 unsupported_media_type
     422 invalid_request                400 on /v1/* (what the SDKs expect)
@@ -120,6 +120,14 @@ BAD_REQUEST = Refusal(
     type="invalid_request_error",
     code="bad_request",
     message="The request is malformed, or its Host is not served here.",
+    final=True,
+)
+
+HTTPS_REQUIRED = Refusal(
+    status=403,
+    type="permission_error",
+    code="https_required",
+    message="Keys must not travel in the clear: use https.",
     final=True,
 )
 
