@@ -129,8 +129,13 @@ class PostgresSemanticStore:
         }
 
         async def search(connection: AsyncConnection[TupleRow]) -> list[TupleRow]:
-            # Otherwise the index's first candidates, all of a larger tenant, would be all that is looked at.
-            await connection.execute("SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)")
+            # Without the first the index's candidates, all of a larger tenant, would be all that is looked at;
+            # with pgvector's default of 40 for the second, 49 of 166 stored questions did not find themselves
+            # among 2,400 alike ones (100: 13, 200: 2, 400: none; measured).
+            await connection.execute(
+                "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+                " set_config('hnsw.ef_search', '400', true)"
+            )
             return await (await connection.execute(query, values, prepare=False)).fetchall()
 
         rows = await self._ask(tenant_id, search, seconds=self._search_seconds)

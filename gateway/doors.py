@@ -23,7 +23,7 @@ from gateway.call import CacheWish, ChatCall, ChatOutcome
 from gateway.errors import Refusal
 from gateway.records import record_of
 from gateway.request_id import shown
-from gateway.schemas import ChatRequest
+from gateway.schemas import CacheControl, ChatRequest
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,6 @@ async def answer_chat(request: HttpRequest, question: ChatRequest) -> HttpRespon
 
 
 def _call(request: HttpRequest, admission: Admission, question: ChatRequest) -> ChatCall:
-    wish = question.cache
     return ChatCall(
         admission=admission,
         endpoint=request.path,
@@ -116,9 +115,17 @@ def _call(request: HttpRequest, admission: Admission, question: ChatRequest) -> 
         params=question.model_dump(include=set(_PARAMS), exclude_none=True),
         user=question.user,
         tags=tuple(question.tags),
-        cache=CacheWish(mode=wish.mode, ttl_s=wish.ttl, max_age_s=wish.max_age, tags=tuple(wish.tags)),
+        cache=_wish(question.cache),
         stream=question.stream,
         client_request_id=_client_request_id(request),
+    )
+
+
+def _wish(control: CacheControl | None) -> CacheWish:
+    if control is None:
+        return CacheWish()
+    return CacheWish(
+        mode=control.mode, ttl_s=control.ttl, max_age_s=control.max_age, tags=tuple(control.tags)
     )
 
 

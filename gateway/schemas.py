@@ -85,7 +85,7 @@ class ChatRequest(Strict):
     user: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     metadata: dict[str, Any] | None = None
     tags: Annotated[list[Tag], Field(max_length=16)] = Field(default_factory=list)
-    cache: CacheControl = Field(default_factory=CacheControl.model_construct)
+    cache: CacheControl | None = None
 
     @model_validator(mode="after")
     def _one_question(self) -> "ChatRequest":
