@@ -209,7 +209,11 @@ def test_web_answers_and_drains(deployment: Deployment) -> None:
             assert client.get("/livez").status_code == 200
             assert client.get("/metrics").status_code == 404
             assert client.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == 200
-            assert client.get("/livez", headers={"Host": "elsewhere.example"}).status_code == 400
+            # Probes ask by address; pages are served at their own hosts only, and nothing but probes without TLS.
+            assert client.get("/livez", headers={"Host": "10.0.0.7"}).status_code == 200
+            assert client.get("/login/", headers={"Host": "elsewhere.example"}).status_code == 400
+            assert client.get("/login/").status_code == 301
+            assert client.post("/chat", json={"prompt": "Hi"}).status_code == 403
         process.terminate()
         assert process.wait(30) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
