@@ -191,10 +191,14 @@ class CeleryEmbedder:
         self._start(keep())
 
     def _gather(self, text: str) -> asyncio.Future[Vector]:
-        """Put the text into the batch of the moment, which leaves when it is full or two milliseconds old."""
+        """Put the text into the batch of the moment, which leaves when it is full or two milliseconds old.
+
+        While no other batch is under way there is nothing to wait for: it leaves at the loop's next turn.
+        """
         if self._gathering is None:
             self._gathering = _Batch()
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._send, self._gathering)
+            wait = GATHER_SECONDS if self._sent else 0.0
+            asyncio.get_running_loop().call_later(wait, self._send, self._gathering)
         batch = self._gathering
         future = batch.add(text)
         if len(batch.texts) >= MAX_BATCH:
