@@ -21,7 +21,6 @@ OVERHEAD_SECONDS = Histogram(
 TOKENS = Counter("halfpenny_tokens", "Tokens of finished calls.", ["direction"])
 COST_USD = Counter("halfpenny_cost_usd", "What finished calls cost, in USD.")
 SAVED_USD = Counter("halfpenny_saved_usd", "What hits saved (gross), in USD.")
-CACHE_ERRORS = Counter("halfpenny_cache_errors", "Cache layers that could not be asked.", ["layer", "reason"])
 L2_SKIPPED = Counter("halfpenny_l2_skipped", "Calls that went on without the semantic cache.", ["reason"])
 RECORDS_SPOOLED = Counter("halfpenny_records_spooled", "Records written to the local spool file.")
 RECORDS_LOST = Counter("halfpenny_records_lost", "Records that neither the stream nor the spool took.")
@@ -43,11 +42,6 @@ def observe(record: CallRecord) -> None:
     OVERHEAD_SECONDS.observe(max(0.0, record.total_ms - record.upstream_ms) / 1000)
     TOKENS.labels("input").inc(record.input_tokens)
     TOKENS.labels("output").inc(record.output_tokens)
-
-
-def count_cache_error(layer: str, reason: str) -> None:
-    """Count a layer (`l1`, `l2`) that was due and could not be asked."""
-    CACHE_ERRORS.labels(_bounded("layer", layer), _bounded("cache_error", reason)).inc()
 
 
 def count_l2_skipped(reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Writes of tenants, keys and members: each one transaction."""
+"""Writes of tenants and keys: each one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants.key_format import make_key
-from tenants.models import ApiKey, Membership, Tenant, User, default_scopes
+from tenants.models import ApiKey, Tenant, default_scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,3 @@ def key_revoke(public_id: str) -> ApiKey:
         key.revoked_at = timezone.now()
         key.save(update_fields=["revoked_at"])
     return key
-
-
-@transaction.atomic
-def member_add(tenant: Tenant, user: User, role: str = Membership.Role.VIEWER) -> Membership:
-    """Make the user a member with this role, also when they are one already with another."""
-    membership, _ = Membership.objects.update_or_create(user=user, tenant=tenant, defaults={"role": role})
-    return membership
