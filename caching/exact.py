@@ -1,20 +1,22 @@
 """L1: answers by fingerprint, in the cache Redis."""
 
+import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
+from django.conf import settings
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from caching import answers, metrics
 from caching.answers import BrokenAnswer, StoredAnswer
 from caching.breaker import Breaker
-from caching.cache_redis import REDIS_ERRORS, answer_key, async_client
+from caching.cache_redis import REDIS_ERRORS, answer_key
+from tenants.redis_line import RedisLine
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
 
 _JITTER = 0.1
 
@@ -30,8 +32,11 @@ class CacheUnavailable(Exception):
 class ExactStore(Protocol):
     """Answers by fingerprint. Every method raises CacheUnavailable."""
 
-    async def get(self, tenant_id: int, fingerprint: bytes) -> StoredAnswer | None:
-        """Return the answer unless it is unknown, broken or past its expiry."""
+    def get(self, tenant_id: int, fingerprint: bytes) -> Coroutine[Any, Any, StoredAnswer | None]:
+        """Ask at once; await what is returned for the answer, None if it is unknown, broken or past its expiry.
+
+        Whoever no longer wants the answer closes the coroutine.
+        """
 
     async def put(self, tenant_id: int, fingerprint: bytes, answer: StoredAnswer, *, ttl_s: float) -> None:
         """Keep the answer for about `ttl_s` seconds, never beyond its expiry."""
@@ -43,13 +48,18 @@ class ExactStore(Protocol):
 class RedisExactStore:
     """The exact cache in the cache Redis, with a breaker: a dead server costs nothing after some failures."""
 
-    def __init__(self, *, breaker: Breaker | None = None, max_connections: int = 32) -> None:
-        self._redis = async_client(max_connections=max_connections)
+    def __init__(self, *, breaker: Breaker | None = None) -> None:
+        self._line = RedisLine(settings.REDIS_CACHE_URL, timeout_s=settings.REDIS_TIMEOUT_SECONDS)
         self._breaker = breaker or Breaker(failures_to_open=3, open_seconds=1.0)
 
-    async def get(self, tenant_id: int, fingerprint: bytes) -> StoredAnswer | None:
-        key = answer_key(tenant_id, fingerprint)
-        value = await self._ask(lambda: self._redis.get(key))
+    def get(self, tenant_id: int, fingerprint: bytes) -> Coroutine[Any, Any, StoredAnswer | None]:
+        asked = self._ask("GET", answer_key(tenant_id, fingerprint))
+        return self._read(tenant_id, fingerprint, asked)
+
+    async def _read(
+        self, tenant_id: int, fingerprint: bytes, asked: "asyncio.Future[Any] | None"
+    ) -> StoredAnswer | None:
+        value = await self._answered(asked)
         if not isinstance(value, bytes):
             return None
         try:
@@ -65,26 +75,29 @@ class RedisExactStore:
         lifetime_ms = int(1000 * jittered(ttl_s, most=answer.expires_at - time.time()))
         if lifetime_ms > 0:
             key = answer_key(tenant_id, fingerprint)
-            await self._ask(lambda: self._redis.set(key, answers.dump(answer), px=lifetime_ms))
+            await self._answered(self._ask("SET", key, answers.dump(answer), "PX", lifetime_ms))
 
     async def drop(self, tenant_id: int, fingerprint: bytes) -> None:
-        key = answer_key(tenant_id, fingerprint)
-        await self._ask(lambda: self._redis.delete(key))
+        await self._answered(self._ask("DEL", answer_key(tenant_id, fingerprint)))
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await self._line.close()
 
-    async def _ask(self, command: Callable[[], Awaitable[Result]]) -> Result:
-        if not self._breaker.allows():
+    def _ask(self, *command: str | bytes | int) -> "asyncio.Future[Any] | None":
+        """Send the command, unless the breaker is open (None)."""
+        return self._line.ask(*command) if self._breaker.allows() else None
+
+    async def _answered(self, asked: "asyncio.Future[Any] | None") -> Any:
+        if asked is None:
             raise CacheUnavailable("breaker_open")
         try:
-            result = await command()
+            reply = await asked
         except REDIS_ERRORS as error:
             self._breaker.failed()
-            timed_out = isinstance(error, RedisTimeoutError | TimeoutError)
+            timed_out = isinstance(error, RedisTimeoutError)
             raise CacheUnavailable("timeout" if timed_out else "connection") from error
         self._breaker.succeeded()
-        return result
+        return reply
 
 
 def jittered(ttl_s: float, *, most: float) -> float:

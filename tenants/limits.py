@@ -83,7 +83,8 @@ class LimitVerdict:
 
     refused_by: WindowState | None
     states: tuple[WindowState, ...]
-    counted: Literal["shared", "local"]
+    counted: Literal["shared", "leased", "local"]
+    """By Redis for this request alone, by Redis for a block of permits, or by this process alone."""
 
     @property
     def admitted(self) -> bool:
@@ -92,6 +93,12 @@ class LimitVerdict:
 
 class RequestLimiter(Protocol):
     """Counts a request against its windows."""
+
+    def take(self, windows: Sequence[Window]) -> LimitVerdict | None:
+        """Decide from what is known here, without waiting; None when Redis must be asked (`admit`).
+
+        Fastest when a caller gives the same tuple each time.
+        """
 
     async def admit(self, windows: Sequence[Window]) -> LimitVerdict:
         """Count the request in every window, or in none when one of them is full. Never raises."""
@@ -142,6 +149,9 @@ class RedisRequestLimiter:
     def degraded(self) -> frozenset[str]:
         """Return `limits` while requests are counted locally (for /readyz)."""
         return frozenset({"limits"}) if time.monotonic() < self._rest_until else frozenset()
+
+    def take(self, windows: Sequence[Window]) -> LimitVerdict | None:
+        return None
 
     async def admit(self, windows: Sequence[Window]) -> LimitVerdict:
         if time.monotonic() < self._rest_until:

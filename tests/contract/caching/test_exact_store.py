@@ -59,3 +59,9 @@ async def test_a_later_answer_takes_the_place_of_the_earlier(store: ExactStore) 
 async def test_an_expired_answer_is_not_served(store: ExactStore) -> None:
     await store.put(ALICE, PRINT, answer(expires_at=time.time() - 1), ttl_s=60)
     assert await store.get(ALICE, PRINT) is None
+
+
+async def test_an_answer_that_is_asked_for_may_be_left_alone(store: ExactStore) -> None:
+    await store.put(ALICE, PRINT, answer(), ttl_s=60)
+    store.get(ALICE, PRINT).close()
+    assert await store.get(ALICE, PRINT) is not None
