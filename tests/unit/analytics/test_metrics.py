@@ -1,7 +1,40 @@
-from prometheus_client import REGISTRY
+import time
+from uuid import uuid4
+
+import pytest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from analytics import metrics
+from analytics.metrics import CallMetrics
+from analytics.record import CallRecord, PreparedRecord
 from tests.records import record_of
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    """A registry of its own with a fresh CallMetrics in it, which `observed` fills."""
+    return CollectorRegistry()
+
+
+def _observed(registry: CollectorRegistry, *records: CallRecord) -> CallMetrics:
+    made = CallMetrics()
+    registry.register(made)
+    for record in records:
+        made.observe(record)
+    return made
+
+
+def _scraped(registry: CollectorRegistry) -> Samples:
+    """Return every sample of a scrape, but for the times when counters were made."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(generate_latest(registry).decode())
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
 
 
 def _value(name: str, **labels: str) -> float:
@@ -28,7 +61,53 @@ def test_a_background_call_counts_only_by_its_money() -> None:
     )
 
 
-def test_made_up_labels_do_not_grow_without_bound() -> None:
-    for number in range(100):
-        metrics.count_l2_skipped(f"reason-{number}")
-    assert _value("halfpenny_l2_skipped_total", reason="other") >= 70
+def test_made_up_labels_do_not_grow_without_bound(registry: CollectorRegistry) -> None:
+    _observed(registry, *(record_of(endpoint=f"/made-up/{number}") for number in range(100)))
+    counts = {dict(labels)["endpoint"]: value for (_, labels), value in _requests(registry)}
+    assert (len(counts), counts["other"]) == (31, 70)
+
+
+def _requests(registry: CollectorRegistry) -> list[tuple[tuple[str, tuple[tuple[str, str], ...]], float]]:
+    return [(key, value) for key, value in _scraped(registry).items() if key[0] == "halfpenny_requests_total"]
+
+
+def test_a_scrape_shows_what_the_client_library_would_have_counted(registry: CollectorRegistry) -> None:
+    spans_ms = [0.0, 0.2, 0.25, 1.0, 1.0001, 12.5, 60_000.0, 500_000.0]
+    _observed(registry, *(record_of(total_ms=ms, upstream_ms=ms / 4, input_tokens=3) for ms in spans_ms))
+    known = CollectorRegistry()
+    seconds = Histogram("halfpenny_request_seconds", "-", buckets=metrics._SECONDS, registry=known)
+    overhead = Histogram("halfpenny_overhead_seconds", "-", buckets=metrics._OVERHEAD_SECONDS, registry=known)
+    tokens = Counter("halfpenny_tokens", "-", ["direction"], registry=known)
+    for ms in spans_ms:
+        seconds.observe(ms / 1000)
+        overhead.observe(ms / 1000 - ms / 4 / 1000)
+        tokens.labels("input").inc(3)
+        tokens.labels("output").inc(0)
+    scraped = _scraped(registry)
+    assert {name: scraped[name] for name in _scraped(known)} == _scraped(known)
+
+
+def test_a_scrape_names_every_metric_with_its_labels(registry: CollectorRegistry) -> None:
+    _observed(registry, record_of())
+    families = {
+        family.name: (family.type, sorted(family.samples[0].labels))
+        for family in text_string_to_metric_families(generate_latest(registry).decode())
+        if not family.name.endswith("_created")
+    }
+    assert families == {
+        "halfpenny_requests": ("counter", ["cache", "endpoint", "status_class"]),
+        "halfpenny_tokens": ("counter", ["direction"]),
+        "halfpenny_request_seconds": ("histogram", ["le"]),
+        "halfpenny_overhead_seconds": ("histogram", ["le"]),
+        "halfpenny_cost_usd": ("counter", []),
+        "halfpenny_saved_usd": ("counter", []),
+    }
+
+
+def test_a_repeated_call_counts_like_a_whole_record(registry: CollectorRegistry) -> None:
+    prepared = PreparedRecord(record_of(cache_status="hit_exact", output_tokens=5, saved_nano=3))
+    repeated = prepared.at(uuid4(), time.time(), 0.3)
+    _observed(registry).observe(repeated)
+    whole = CollectorRegistry()
+    _observed(whole, repeated.whole())
+    assert _scraped(registry) == _scraped(whole)
