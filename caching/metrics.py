@@ -1,6 +1,6 @@
 """Counters of what the caches could not do. What they did is in the records of calls."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 UNAVAILABLE = Counter(
     "halfpenny_cache_unavailable_total", "Calls that went on without a cache layer", ["layer", "reason"]
@@ -16,3 +16,7 @@ EMBEDDING_BATCHES = Counter("halfpenny_embedding_batches_total", "Tasks publishe
 EMBEDDED_TEXTS = Counter(
     "halfpenny_embedded_texts_total", "Texts that needed a vector, by where it came from", ["source"]
 )
+MEMORY_BYTES = Gauge("halfpenny_memory_cache_bytes", "Bytes of answers that this process holds in memory")
+_LOOKUPS = Counter("halfpenny_memory_cache_lookups_total", "Look-ups in this process's memory", ["found"])
+#: By whether the answer was found; the children are made once, since a look-up costs less than `labels`.
+MEMORY_LOOKUPS = {True: _LOOKUPS.labels(found="yes"), False: _LOOKUPS.labels(found="no")}

@@ -6,15 +6,16 @@ begins and when it ends; it never is an exception, and never a hit.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from caching import metrics
 from caching.answers import StoredAnswer
 from caching.decision import Refuse, Serve, Step, decide
 from caching.embedding import Embedder, EmbeddingUnavailable
-from caching.exact import CacheUnavailable, ExactStore
+from caching.exact import CacheUnavailable
 from caching.fingerprint import Fingerprints
+from caching.memory import AnswerMemory, HeldAnswer
 from caching.policy import CacheRules
 from caching.semantic import SemanticStore, SemanticUnavailable, StoredNeighbour
 from caching.vectors import Vector
@@ -28,6 +29,8 @@ class ExactHit:
 
     answer: StoredAnswer
     age_s: float
+    text_json: bytes = field(repr=False)
+    """The answer's text as a JSON string, ready to be sent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,19 +80,47 @@ class SimilarRecall:
     vector: Vector | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExactQuestion:
+    """What the exact layers are asked."""
+
+    tenant_id: int
+    version: int
+    """Of the tenant's policy that the call is held to."""
+    fingerprint: bytes
+    max_age_s: float | None
+    """Older answers don't serve this call."""
+
+
+def recall_held(memory: AnswerMemory, question: ExactQuestion) -> ExactHit | None:
+    """Look for the answer to this very question in the memory of this process."""
+    held = memory.get(question.tenant_id, question.version, question.fingerprint)
+    return None if held is None else _exact_hit(held, question)
+
+
 async def recall_exact(
-    store: ExactStore, tenant_id: int, fingerprint: bytes, *, max_age_s: float | None
+    asked: Awaitable[StoredAnswer | None], memory: AnswerMemory, question: ExactQuestion
 ) -> ExactRecall:
-    """Look for the answer to this very question. max_age_s: older answers don't serve this call."""
+    """Wait for what L1 says of this very question; a hit is held in memory from now on.
+
+    asked: `ExactStore.get` of the question's fingerprint.
+    """
     try:
-        answer = await store.get(tenant_id, fingerprint)
+        answer = await asked
     except CacheUnavailable as error:
         return _lost("exact", error.reason)
     _found("exact")
     if answer is None:
         return ExactMiss()
-    age_s = _age_of(answer)
-    return ExactMiss(reason="too_old") if _too_old(age_s, max_age_s) else ExactHit(answer=answer, age_s=age_s)
+    held = memory.put(question.tenant_id, question.version, question.fingerprint, answer)
+    return _exact_hit(held, question) or ExactMiss(reason="too_old")
+
+
+def _exact_hit(held: HeldAnswer, question: ExactQuestion) -> ExactHit | None:
+    age_s = _age_of(held.answer)
+    if _too_old(age_s, question.max_age_s):
+        return None
+    return ExactHit(answer=held.answer, age_s=age_s, text_json=held.text_json)
 
 
 async def recall_similar(

@@ -1,7 +1,10 @@
-"""The ASGI application: bounds in front, HTTP to Django, WebSockets to Channels, lifespan to the gateway."""
+"""The ASGI application: bounds, then the edge, then Django (HTTP) or Channels (WebSockets)."""
 
 # ruff: noqa: E402 (Django has to be ready before anything that touches models is imported)
 import os
+from typing import cast
+
+from asgiref.typing import ASGI3Application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -16,6 +19,7 @@ from channels.security.websocket import AllowedHostsOriginValidator
 
 import config.celery  # noqa: F401 (tasks published by web find the broker)
 from analytics.routing_ws import websocket_urlpatterns
+from gateway.edge import Edge
 from gateway.inbound import InboundGuard
 from gateway.lean import DataPlaneFirst
 from gateway.lifespan import Lifespan
@@ -26,6 +30,5 @@ if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
     telemetry.start()
 
 websockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
-application = Lifespan(
-    InboundGuard(ProtocolTypeRouter({"http": DataPlaneFirst(django_application), "websocket": websockets}))
-)
+behind_the_edge = ProtocolTypeRouter({"http": DataPlaneFirst(django_application), "websocket": websockets})
+application = Lifespan(InboundGuard(cast(ASGI3Application, Edge(behind_the_edge))))

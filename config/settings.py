@@ -256,6 +256,10 @@ SEMANTIC_SEARCH_TIMEOUT_SECONDS = env.integer("SEMANTIC_SEARCH_TIMEOUT_MS", 150)
 
 # --- Gateway ----------------------------------------------------------------------------------------------
 
+# What each web process holds in memory: answers, and plans of bodies that came before.
+MEMORY_CACHE_BYTES = env.integer("MEMORY_CACHE_BYTES", 16 * 1024 * 1024)
+MEMORY_CACHE_SECONDS = env.number("MEMORY_CACHE_SECONDS", 10.0)
+MEMORY_PLANS_BYTES = env.integer("MEMORY_PLANS_BYTES", 16 * 1024 * 1024)
 WEB_PROCESSES = env.integer("WEB_PROCESSES", 1)
 UPSTREAM_CONNECT_SECONDS = env.number("UPSTREAM_CONNECT_SECONDS", 2.0)
 UPSTREAM_TOTAL_SECONDS = env.number("UPSTREAM_TOTAL_SECONDS", 120.0)

@@ -1,20 +1,29 @@
 """The first stage: whose request is this, and may it come in now?
 
-Reads the policy in memory and asks the state Redis once. Fails closed for keys (503 when a key can be neither
-found nor refused), and falls back to a bounded local share for request limits.
+Reads the policy in memory; counts the request with permits in hand, or asks the state Redis once. Fails closed
+for keys (503 when a key can be neither found nor refused), and falls back to a bounded local share for request
+limits.
 """
 
+import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from gateway import errors
 from gateway.errors import Refusal
 from gateway.request_id import new_request_id
+from routing.catalog import Catalog
+from routing.selection import usable_names
 from tenants.key_format import digest_of
-from tenants.limits import LimitVerdict, RequestLimiter, windows_of
+from tenants.limits import LimitVerdict, RequestLimiter, Window, windows_of
 from tenants.policy import GatewayPolicy, KeyPolicy, TenantPolicy
 from tenants.snapshots import PolicyStore, PolicyUnavailable
+
+#: Callers of past policies are forgotten when there are more than this.
+_MOST_CALLERS = 20_000
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,13 +35,70 @@ class Arrival:
     """Unix seconds."""
     started: float
     """time.perf_counter() seconds, for spans."""
+    client_request_id: str = ""
+    """The caller's own name for it; shown in records, never a key."""
 
     @classmethod
-    def now(cls) -> "Arrival":
-        return cls(request_id=new_request_id(), started_at=time.time(), started=time.perf_counter())
+    def now(cls, presented_id: str = "") -> "Arrival":
+        """presented_id: the caller's `x-request-id`; left out if it isn't short and plain."""
+        return cls(
+            request_id=new_request_id(),
+            started_at=time.time(),
+            started=time.perf_counter(),
+            client_request_id=presented_id if _PLAIN_ID.fullmatch(presented_id) else "",
+        )
 
     def elapsed_ms(self) -> float:
         return (time.perf_counter() - self.started) * 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Caller:
+    """A valid key at one version of the policies, and what follows from these alone.
+
+    Compared by identity: two callers are the same if nothing about them can have changed.
+    """
+
+    tenant: TenantPolicy
+    key: KeyPolicy
+    gateway: GatewayPolicy
+    windows: tuple[Window, ...]
+    """Every limit that its requests are held to."""
+    usable_models: frozenset[str]
+    """Bare names of the models whose answers it may get."""
+
+    @classmethod
+    def of(cls, tenant: TenantPolicy, key: KeyPolicy, gateway: GatewayPolicy) -> "Caller":
+        return cls(
+            tenant=tenant,
+            key=key,
+            gateway=gateway,
+            windows=windows_of(tenant, key, gateway.limits),
+            usable_models=usable_names(gateway.part(Catalog), key.allows_model),
+        )
+
+
+@dataclass(slots=True)
+class Callers:
+    """The callers that this process has met, each made once per version of its policies."""
+
+    policies: PolicyStore
+    _known: dict[str, Caller] = field(default_factory=dict)
+
+    async def find(self, digest: str) -> Caller | None:
+        """Return whose key has this digest, or None. Raises PolicyUnavailable."""
+        found = await self.policies.find_key(digest)
+        gateway = self.policies.gateway
+        if found is None:
+            return None
+        tenant, key = found
+        known = self._known.get(digest)
+        if known is not None and known.tenant is tenant and known.gateway is gateway:
+            return known
+        if len(self._known) >= _MOST_CALLERS:
+            self._known.clear()
+        caller = self._known[digest] = Caller.of(tenant, key, gateway)
+        return caller
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,15 +106,25 @@ class Admission:
     """A request with a valid key, and the one version of the policy that it is held to until its end."""
 
     arrival: Arrival
-    tenant: TenantPolicy
-    key: KeyPolicy
-    gateway: GatewayPolicy
-    limits: LimitVerdict | None
-    """None on routes that don't count against request limits."""
+    caller: Caller
+    limits: LimitVerdict | None = None
+    """None until the request is counted, and on routes that don't count against request limits."""
+
+    @property
+    def tenant(self) -> TenantPolicy:
+        return self.caller.tenant
+
+    @property
+    def key(self) -> KeyPolicy:
+        return self.caller.key
+
+    @property
+    def gateway(self) -> GatewayPolicy:
+        return self.caller.gateway
 
     @property
     def tenant_id(self) -> int:
-        return self.tenant.tenant_id
+        return self.caller.tenant.tenant_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,38 +137,39 @@ class Refused:
 
 
 async def admit(
-    authorization: str | None, policies: PolicyStore, limiter: RequestLimiter
+    arrival: Arrival, authorization: str, callers: Callers, limiter: RequestLimiter
 ) -> Admission | Refused:
     """Find the key of an `Authorization: Bearer` header and count the request against its limits."""
-    known = await identify(authorization, policies)
+    known = await identify(arrival, authorization, callers)
     if isinstance(known, Refused):
         return known
-    verdict = await limiter.admit(windows_of(known.tenant, known.key, known.gateway.limits))
-    admission = Admission(
-        arrival=known.arrival, tenant=known.tenant, key=known.key, gateway=known.gateway, limits=verdict
-    )
-    if full := verdict.refused_by:
-        refusal = errors.rate_limited(full.window.name, full.window.limit, full.window.seconds, full.reset_s)
-        return Refused(refusal=refusal, arrival=known.arrival, admission=admission)
-    return admission
+    return counted(known, await limiter.admit(known.caller.windows))
 
 
-async def identify(authorization: str | None, policies: PolicyStore) -> Admission | Refused:
+async def identify(arrival: Arrival, authorization: str, callers: Callers) -> Admission | Refused:
     """Find the key of an `Authorization: Bearer` header without counting the request."""
-    arrival = Arrival.now()
     digest = digest_of(_bearer(authorization))
     try:
-        found = await policies.find_key(digest) if digest else None
-        gateway = policies.gateway
+        caller = await callers.find(digest) if digest else None
     except PolicyUnavailable:
         return Refused(refusal=errors.POLICY_UNAVAILABLE, arrival=arrival)
-    if found is None or _expired(found[1], arrival.started_at):
+    if caller is None or _expired(caller.key, arrival.started_at):
         return Refused(refusal=errors.INVALID_KEY, arrival=arrival)
-    return Admission(arrival=arrival, tenant=found[0], key=found[1], gateway=gateway, limits=None)
+    return Admission(arrival=arrival, caller=caller)
 
 
-def _bearer(authorization: str | None) -> str:
-    scheme, _, credentials = (authorization or "").partition(" ")
+def counted(admission: Admission, verdict: LimitVerdict) -> Admission | Refused:
+    """Return the admission with its verdict, or the refusal if a limit is reached."""
+    admission = Admission(arrival=admission.arrival, caller=admission.caller, limits=verdict)
+    full = verdict.refused_by
+    if full is None:
+        return admission
+    refusal = errors.rate_limited(full.window.name, full.window.limit, full.window.seconds, full.reset_s)
+    return Refused(refusal=refusal, arrival=admission.arrival, admission=admission)
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, credentials = authorization.partition(" ")
     return credentials.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -10,8 +10,8 @@ from gateway.call import CacheReport, ChatOutcome, RouteReport
 from gateway.request_id import shown
 
 
-def chat_body(admission: Admission, outcome: ChatOutcome) -> bytes:
-    """Return the JSON of schemas.ChatAnswer, or of the refusal."""
+def chat_body(admission: Admission, outcome: ChatOutcome, total_ms: float) -> bytes:
+    """Return the JSON of schemas.ChatAnswer, or of the refusal. total_ms: from the arrival until now."""
     if outcome.refusal is not None:
         return outcome.refusal.body()
     answer = outcome.answer
@@ -19,7 +19,7 @@ def chat_body(admission: Admission, outcome: ChatOutcome) -> bytes:
     return orjson.dumps(
         {
             "id": shown(admission.arrival.request_id),
-            "answer": answer.text,
+            "answer": answer.text if outcome.text_json is None else orjson.Fragment(outcome.text_json),
             "model": answer.model,
             "provider": answer.provider,
             "finish_reason": answer.finish_reason,
@@ -28,7 +28,7 @@ def chat_body(admission: Admission, outcome: ChatOutcome) -> bytes:
             "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
             "cost": {"usd": usd(outcome.cost_nano), "saved_usd": usd(outcome.saved_nano)},
             "timings_ms": {
-                "total": round(admission.arrival.elapsed_ms(), 2),
+                "total": round(total_ms, 2),
                 "upstream": round(outcome.upstream_ms, 2),
             },
         }

@@ -45,7 +45,6 @@ class ChatCall:
     tags: tuple[str, ...] = ()
     cache: CacheWish = CacheWish()
     stream: bool = False
-    client_request_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +77,8 @@ class ChatOutcome:
 
     refusal: Refusal | None = None
     answer: StoredAnswer | None = field(default=None, repr=False)
+    text_json: bytes | None = field(default=None, repr=False)
+    """The answer's text as a JSON string, where it is at hand ready to be sent."""
     route: RouteReport | None = None
     cache: CacheReport | None = None
     cost_nano: int = 0

@@ -1,37 +1,35 @@
 """The Ninja door: what turns an HTTP request into a call, and an outcome into an HTTP answer.
 
+What the edge has done of a request (gateway.ahead) is taken over; without it, it is done here.
+
 Order of refusals: key (401), limits (429), media type and size (415, 413), body (422). Everything that ends
 after a valid key was shown is recorded.
 """
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from typing import Any, cast
 
 import orjson
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
 
 from gateway import answers, errors, headers, runtime, strict_json
-from gateway.admission import Admission, Refused, admit, identify
-from gateway.call import CacheWish, ChatCall, ChatOutcome
+from gateway.admission import Admission, Arrival, Refused, admit, identify
+from gateway.ahead import AHEAD, Ahead
+from gateway.call import ChatOutcome
 from gateway.errors import Refusal
+from gateway.reading import call_of, is_plain_json
 from gateway.records import record_of
 from gateway.request_id import shown
-from gateway.schemas import CacheControl, ChatRequest
+from gateway.schemas import ChatRequest
 
 log = logging.getLogger(__name__)
-
-_CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-#: Fields of a question that change the answer and go upstream as they are.
-_PARAMS = frozenset(ChatRequest.model_fields) - {
-    "prompt", "messages", "model", "stream", "user", "metadata", "tags", "cache",
-}  # fmt: skip
 
 
 class EndedEarly(Exception):
@@ -47,10 +45,15 @@ class UnsupportedMediaType(Exception):
 
 
 class StrictParser(Parser):
-    """Reads bodies with strict_json, and nothing but uncompressed JSON."""
+    """Reads bodies with strict_json, and nothing but uncompressed JSON; a question that the edge read is taken."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        if request.content_type != "application/json" or request.headers.get("Content-Encoding"):
+        ahead = ahead_of(request)
+        if ahead is not None and ahead.question is not None:
+            return cast(dict[str, Any], ahead.question)
+        if not is_plain_json(
+            request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", "")
+        ):
             raise UnsupportedMediaType
         return cast(dict[str, Any], strict_json.parse(request.body))
 
@@ -59,8 +62,11 @@ class ChatDoor:
     """Ninja's authentication of the routes that ask questions: key, then scope, then request limits."""
 
     async def __call__(self, request: HttpRequest) -> Admission:
+        if ahead := ahead_of(request):
+            return _open(ahead.admitted, "chat")
         parts = await runtime.parts()
-        return _open(await admit(request.headers.get("Authorization"), parts.policies, parts.limiter), "chat")
+        admitted = await admit(_arrival(request), _authorization(request), parts.callers, parts.limiter)
+        return _open(admitted, "chat")
 
 
 class KeyDoor:
@@ -71,7 +77,20 @@ class KeyDoor:
 
     async def __call__(self, request: HttpRequest) -> Admission:
         parts = await runtime.parts()
-        return _open(await identify(request.headers.get("Authorization"), parts.policies), self._scope)
+        return _open(await identify(_arrival(request), _authorization(request), parts.callers), self._scope)
+
+
+def ahead_of(request: HttpRequest) -> Ahead | None:
+    """Return what the edge has done of the request; None if it didn't come through the edge."""
+    return cast(Ahead | None, cast(ASGIRequest, request).scope.get(AHEAD))
+
+
+def _arrival(request: HttpRequest) -> Arrival:
+    return Arrival.now(request.headers.get("x-request-id", ""))
+
+
+def _authorization(request: HttpRequest) -> str:
+    return request.headers.get("Authorization", "")
 
 
 def _open(admitted: Admission | Refused, scope: str) -> Admission:
@@ -92,10 +111,11 @@ def admission_of(request: HttpRequest) -> Admission:
 async def answer_chat(request: HttpRequest, question: ChatRequest) -> HttpResponse:
     """Run the pipeline for an admitted question, record how it ended, render it."""
     admission = admission_of(request)
-    call = _call(request, admission, question)
+    ahead = ahead_of(request)
+    call = ahead.call if ahead and ahead.call else call_of(question, admission, request.path)
     parts = await runtime.parts()
     try:
-        outcome = await parts.answer(call)
+        outcome = await parts.answer(call, ahead.begun if ahead else None)
     except asyncio.CancelledError:
         parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
         raise
@@ -106,41 +126,18 @@ async def answer_chat(request: HttpRequest, question: ChatRequest) -> HttpRespon
     return _rendered(admission, outcome)
 
 
-def _call(request: HttpRequest, admission: Admission, question: ChatRequest) -> ChatCall:
-    return ChatCall(
-        admission=admission,
-        endpoint=request.path,
-        model_asked=question.model,
-        messages=tuple(question.wire_messages()),
-        params=question.model_dump(include=set(_PARAMS), exclude_none=True),
-        user=question.user,
-        tags=tuple(question.tags),
-        cache=_wish(question.cache),
-        stream=question.stream,
-        client_request_id=_client_request_id(request),
-    )
-
-
-def _wish(control: CacheControl | None) -> CacheWish:
-    if control is None:
-        return CacheWish()
-    return CacheWish(
-        mode=control.mode, ttl_s=control.ttl, max_age_s=control.max_age, tags=tuple(control.tags)
-    )
-
-
-def _client_request_id(request: HttpRequest) -> str:
-    presented = request.headers.get("x-request-id", "")
-    return presented if _CLIENT_REQUEST_ID.fullmatch(presented) else ""
-
-
 def _rendered(admission: Admission, outcome: ChatOutcome) -> HttpResponse:
+    total_ms = admission.arrival.elapsed_ms()
     return HttpResponse(
-        answers.chat_body(admission, outcome),
+        answers.chat_body(admission, outcome, total_ms),
         status=outcome.status,
         content_type="application/json",
-        headers=headers.of_outcome(admission, outcome),
+        headers=_as_text(headers.of_outcome(admission, outcome, total_ms)),
     )
+
+
+def _as_text(found: headers.Headers) -> dict[str, str]:
+    return {name.decode(): value.decode("latin-1") for name, value in found}
 
 
 def json_answer(admission: Admission, content: object) -> HttpResponse:
@@ -175,7 +172,10 @@ def _on_early_end(request: HttpRequest, error: EndedEarly) -> HttpResponse:
         refused.refusal.body(),
         status=refused.refusal.status,
         content_type="application/json",
-        headers={"x-request-id": shown(refused.arrival.request_id), **headers.of_refusal(refused.refusal)},
+        headers={
+            "x-request-id": shown(refused.arrival.request_id),
+            **_as_text(headers.of_refusal(refused.refusal)),
+        },
     )
 
 
@@ -202,7 +202,7 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         refusal.body(),
         status=refusal.status,
         content_type="application/json",
-        headers=headers.of_refusal(refusal),
+        headers=_as_text(headers.of_refusal(refusal)),
     )
 
 

@@ -1,34 +1,55 @@
-"""The headers of data-plane answers. Pure: values in, header fields out."""
+"""The headers of data-plane answers, as ASGI wants them. Pure: values in, header fields out."""
+
+from functools import lru_cache
+
+from django.conf import settings
 
 from gateway.admission import Admission
 from gateway.call import CacheReport, ChatOutcome
 from gateway.errors import Refusal
 from gateway.request_id import shown
-from tenants.limits import LimitVerdict, WindowState
+from tenants.limits import LimitVerdict, Window, WindowState
 
-Headers = dict[str, str]
+Headers = list[tuple[bytes, bytes]]
 
 _PERIODS = {60: "minute", 86_400: "day"}
 
 
-def of_outcome(admission: Admission, outcome: ChatOutcome) -> Headers:
-    """Return every header of an ended call."""
-    total_ms = admission.arrival.elapsed_ms()
-    return {
-        "x-request-id": shown(admission.arrival.request_id),
-        "Server-Timing": _server_timing(total_ms, outcome.upstream_ms),
-        **(_cache(outcome.cache) if outcome.cache and outcome.refusal is None else {}),
-        **(of_limits(admission.limits) if admission.limits else {}),
-        **(of_refusal(outcome.refusal) if outcome.refusal else {}),
-    }
+def of_content(length: int, *, secure: bool) -> Headers:
+    """Return what every JSON answer of the data plane has; secure: whether it goes out over TLS."""
+    found = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % length),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if secure and settings.SECURE_HSTS_SECONDS:
+        found.append((b"strict-transport-security", b"max-age=%d" % settings.SECURE_HSTS_SECONDS))
+    return found
+
+
+def of_outcome(admission: Admission, outcome: ChatOutcome, total_ms: float) -> Headers:
+    """Return every header of an ended call besides those of its content."""
+    found = [
+        (b"x-request-id", shown(admission.arrival.request_id).encode()),
+        (b"server-timing", _server_timing(total_ms, outcome.upstream_ms)),
+    ]
+    if admission.limits:
+        found += of_limits(admission.limits)
+    if outcome.refusal:
+        found += of_refusal(outcome.refusal)
+    elif outcome.cache:
+        found += _cache(outcome.cache)
+    return found
 
 
 def of_refusal(refusal: Refusal) -> Headers:
-    found = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
+    found: Headers = []
+    if refusal.retry_after_s is not None:
+        found.append((b"retry-after", b"%d" % refusal.retry_after_s))
     if refusal.final:
-        found["x-should-retry"] = "false"
+        found.append((b"x-should-retry", b"false"))
     if refusal.status == 401:
-        found["WWW-Authenticate"] = "Bearer"
+        found.append((b"www-authenticate", b"Bearer"))
     return found
 
 
@@ -38,26 +59,35 @@ def of_limits(verdict: LimitVerdict) -> Headers:
     The gateway-wide window isn't shown: what is left in it tells of other tenants.
     """
     states = [state for state in verdict.states if state.window.name != "gateway"]
-    tightest = min(states, key=lambda state: state.remaining)
-    return {
-        "RateLimit-Policy": ", ".join(_policy(state) for state in states),
-        "RateLimit": f'"{_name(tightest)}";r={tightest.remaining};t={tightest.reset_s}',
-        "x-ratelimit-limit-requests": str(tightest.window.limit),
-        "x-ratelimit-remaining-requests": str(tightest.remaining),
-        "x-ratelimit-reset-requests": f"{tightest.reset_s}s",
-    }
+    tightest = min(states, key=_remaining) if len(states) > 1 else states[0]
+    window, remaining, reset_s = tightest.window, tightest.remaining, tightest.reset_s
+    return [
+        (b"ratelimit-policy", b", ".join([_policy(state.window) for state in states])),
+        (b"ratelimit", b'"%s";r=%d;t=%d' % (_name(window), remaining, reset_s)),
+        (b"x-ratelimit-limit-requests", b"%d" % window.limit),
+        (b"x-ratelimit-remaining-requests", b"%d" % remaining),
+        (b"x-ratelimit-reset-requests", b"%ds" % reset_s),
+    ]
 
 
-def _policy(state: WindowState) -> str:
-    return f'"{_name(state)}";q={state.window.limit};w={state.window.seconds}'
+def _remaining(state: WindowState) -> int:
+    return state.remaining
 
 
-def _name(state: WindowState) -> str:
-    return f"{state.window.name}-{_PERIODS[state.window.seconds]}"
+@lru_cache(4096)
+def _policy(window: Window) -> bytes:
+    return b'"%s";q=%d;w=%d' % (_name(window), window.limit, window.seconds)
+
+
+def _name(window: Window) -> bytes:
+    return f"{window.name}-{_PERIODS[window.seconds]}".encode()
 
 
 def _cache(report: CacheReport) -> Headers:
-    return {"x-gateway-cache": report.status, "Cache-Status": f"halfpenny; {_cache_status(report)}"}
+    return [
+        (b"x-gateway-cache", report.status.encode()),
+        (b"cache-status", f"halfpenny; {_cache_status(report)}".encode()),
+    ]
 
 
 def _cache_status(report: CacheReport) -> str:
@@ -75,6 +105,6 @@ def _cache_status(report: CacheReport) -> str:
             return f"fwd=bypass; detail={report.reason or report.status}"
 
 
-def _server_timing(total_ms: float, upstream_ms: float) -> str:
+def _server_timing(total_ms: float, upstream_ms: float) -> bytes:
     gateway_ms = max(0.0, total_ms - upstream_ms)
-    return f"total;dur={total_ms:.1f}, upstream;dur={upstream_ms:.1f}, gateway;dur={gateway_ms:.1f}"
+    return b"total;dur=%.1f, upstream;dur=%.1f, gateway;dur=%.1f" % (total_ms, upstream_ms, gateway_ms)

@@ -17,7 +17,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
 
-from gateway import errors
+from gateway import errors, headers
 from gateway.middleware import json_errors
 
 Scope = dict[str, Any]
@@ -72,9 +72,9 @@ class LeanHandler(ASGIHandler):
             )
         else:
             response = await self._middleware_chain(request)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if settings.SECURE_HSTS_SECONDS and request.is_secure():
-            response.headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
+        secure = request.is_secure()
+        for name, value in headers.of_content(len(response.content), secure=secure)[1:]:
+            response.headers[name.decode()] = value.decode()
         return response
 
 

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from caching.embedding import Embedder
 from caching.exact import ExactStore
+from caching.memory import AnswerMemory
 from caching.semantic import SemanticStore
 from caching.storing import Storer
 from gateway.attempts import RetryBudget
@@ -13,6 +14,8 @@ from gateway.upstream import Upstream
 class Parts(Protocol):
     """Read-only, so that tests and runtime may hold narrower types."""
 
+    @property
+    def memory(self) -> AnswerMemory: ...
     @property
     def exact(self) -> ExactStore: ...
     @property

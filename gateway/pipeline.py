@@ -1,30 +1,41 @@
 """A call from its admission to its outcome: the stages by name, in order.
 
     1. plan            pure: target, complexity, cacheability, fingerprint; unknown or forbidden models end here
-    2. recall exact    L1 by fingerprint                        unavailable: the call goes on, and says so
+    2. recall exact    memory, then L1, by fingerprint          unavailable: the call goes on, and says so
     3. recall similar  L2 by meaning, guards, decision          unavailable: the call goes on, and says so
     4. ask upstream    retries, then the next target            failed: a refusal that names no provider
     5. store           complete ordinary answers, not awaited   failed: counted, the caller has its answer
 
-Admission comes before (gateway.admission), the record after (gateway.records), at one place each.
+Admission comes before (gateway.admission), the record after (gateway.records), at one place each. The edge
+(gateway.edge) runs 1 and 2 with the same functions and hands on what it began.
 """
 
-from caching.recall import ExactHit, SimilarHit
+from dataclasses import dataclass
+
+from caching.recall import ExactHit, ExactRecall, SimilarHit
 from gateway import asking, recalling, storing, tracing
 from gateway.call import ChatCall, ChatOutcome
 from gateway.errors import Refusal
 from gateway.parts import Parts
-from gateway.planning import plan_call
+from gateway.planning import Plan, plan_call
 
 
-async def answer(call: ChatCall, parts: Parts) -> ChatOutcome:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Begun:
+    """The stages of a call that are done already; an exact hit would have ended it."""
+
+    plan: Plan | Refusal
+    exact: ExactRecall | None = None
+
+
+async def answer(call: ChatCall, parts: Parts, begun: Begun | None = None) -> ChatOutcome:
     """Answer an admitted call; every ending is an outcome."""
     with tracing.stage("plan"):
-        plan = plan_call(call)
+        plan = begun.plan if begun else plan_call(call)
     if isinstance(plan, Refusal):
         return ChatOutcome(refusal=plan)
 
-    exact = await recalling.exact(plan, parts)
+    exact = begun.exact if begun else await recalling.exact(plan, parts)
     if isinstance(exact, ExactHit):
         return recalling.served_exact(plan, exact)
 

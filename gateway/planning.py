@@ -1,13 +1,14 @@
 """The plan of a call: everything that can be decided about it without asking anybody. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from caching.cacheability import Cacheability, RequestFacts, judge
 from caching.fingerprint import CacheQuestion, Fingerprints, fingerprints, last_user_text
 from caching.policy import CacheRules, CacheSwitches
 from gateway import errors
+from gateway.admission import Admission
 from gateway.call import ChatCall, RouteReport
 from gateway.errors import Refusal
 from routing import complexity
@@ -27,6 +28,10 @@ class Plan:
     targets: tuple[Target, ...]
     semantic_allowed: bool
     """Whether the switches of tenant and gateway let L2 run at all."""
+
+    def of(self, admission: Admission) -> "Plan":
+        """Return the same plan for another call of the same caller with the same body."""
+        return replace(self, call=replace(self.call, admission=admission))
 
     @property
     def tenant_id(self) -> int:

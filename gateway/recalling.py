@@ -1,7 +1,8 @@
 """The recall stages of a call: which layers are asked, and what the caller is told of them."""
 
 import time
-from typing import TypedDict
+from collections.abc import Coroutine
+from typing import Any, TypedDict
 from uuid import UUID
 
 from caching import recall
@@ -9,6 +10,7 @@ from caching.answers import StoredAnswer
 from caching.recall import (
     ExactHit,
     ExactMiss,
+    ExactQuestion,
     ExactRecall,
     SimilarHit,
     SimilarMiss,
@@ -21,7 +23,6 @@ from gateway.parts import Parts
 from gateway.planning import Plan
 from routing.catalog import Catalog
 from routing.pricing import Usage, cost_nano, price_at
-from routing.selection import visible_models
 
 
 class _Place(TypedDict):
@@ -32,15 +33,35 @@ class _Place(TypedDict):
     ttl_s: float
 
 
-async def exact(plan: Plan, parts: Parts) -> ExactRecall | None:
-    """Ask L1 if the call may read it. An answer of a model that the key may not use is a miss."""
+def at_hand(plan: Plan, parts: Parts) -> ExactHit | None:
+    """Look into this process's memory (L0) if the call may read it."""
     if not plan.reads_exact:
         return None
+    found = recall.recall_held(parts.memory, _question(plan))
+    return found if found is not None and _is_usable(plan, found) else None
+
+
+def ask_exact(plan: Plan, parts: Parts) -> Coroutine[Any, Any, StoredAnswer | None] | None:
+    """Send the question to L1, if the call may read it, for `exact` to wait for."""
+    return parts.exact.get(plan.tenant_id, plan.prints.exact) if plan.reads_exact else None
+
+
+async def exact(
+    plan: Plan, parts: Parts, asked: Coroutine[Any, Any, StoredAnswer | None] | None = None
+) -> ExactRecall | None:
+    """Ask memory, then L1, if the call may read them. An answer of a model that the key may not use is a miss.
+
+    asked: what `ask_exact` sent already; memory was looked into before it.
+    """
+    if asked is None:
+        if hit := at_hand(plan, parts):
+            return hit
+        asked = ask_exact(plan, parts)
+    if asked is None:
+        return None
     with tracing.stage("recall_exact"):
-        found = await recall.recall_exact(
-            parts.exact, plan.tenant_id, plan.prints.exact, max_age_s=plan.call.cache.max_age_s
-        )
-    if isinstance(found, ExactHit) and found.answer.model not in _usable_models(plan):
+        found = await recall.recall_exact(asked, parts.memory, _question(plan))
+    if isinstance(found, ExactHit) and not _is_usable(plan, found):
         return ExactMiss(reason="model_not_allowed")
     return found
 
@@ -49,7 +70,6 @@ async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
     """Ask L2 if the call may read it."""
     if not plan.reads_similar:
         return None
-    usable = _usable_models(plan)
     with tracing.stage("recall_similar"):
         return await recall.recall_similar(
             parts.embedder,
@@ -58,13 +78,14 @@ async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
             prints=plan.prints,
             rules=plan.rules,
             complexity=plan.route.complexity,
-            allowed=usable.__contains__,
+            allowed=plan.call.admission.caller.usable_models.__contains__,
             max_age_s=plan.call.cache.max_age_s,
         )
 
 
 def served_exact(plan: Plan, hit: ExactHit) -> ChatOutcome:
-    return _served(plan, hit.answer, CacheReport(status="hit_exact", **_place(hit.answer, hit.age_s)))
+    report = CacheReport(status="hit_exact", **_place(hit.answer, hit.age_s))
+    return _served(plan, hit.answer, report, hit.text_json)
 
 
 def served_similar(plan: Plan, recalled: SimilarRecall, hit: SimilarHit) -> ChatOutcome:
@@ -96,9 +117,15 @@ def report_of_miss(plan: Plan, exact: ExactRecall | None, similar: SimilarRecall
     return CacheReport(status="miss", reason=reason or plan.cacheability.reason)
 
 
-def _served(plan: Plan, answer: StoredAnswer, report: CacheReport) -> ChatOutcome:
+def _served(
+    plan: Plan, answer: StoredAnswer, report: CacheReport, text_json: bytes | None = None
+) -> ChatOutcome:
     return ChatOutcome(
-        answer=answer, route=plan.route, cache=report, saved_nano=saving_nano(plan, answer, time.time())
+        answer=answer,
+        text_json=text_json,
+        route=plan.route,
+        cache=report,
+        saved_nano=saving_nano(plan, answer, time.time()),
     )
 
 
@@ -112,16 +139,17 @@ def saving_nano(plan: Plan, answer: StoredAnswer, now: float) -> int:
     return cost_nano(price, Usage(input_tokens=answer.input_tokens, output_tokens=answer.output_tokens))
 
 
-def _usable_models(plan: Plan) -> frozenset[str]:
-    """Return the models whose answers the key may get.
+def _question(plan: Plan) -> ExactQuestion:
+    return ExactQuestion(
+        tenant_id=plan.tenant_id,
+        version=plan.call.admission.tenant.version,
+        fingerprint=plan.prints.exact,
+        max_age_s=plan.call.cache.max_age_s,
+    )
 
-    Entries are compared by bare names, so a name that two providers share counts only if the key may use both.
-    """
-    admission = plan.call.admission
-    catalog = admission.gateway.part(Catalog)
-    usable = visible_models(catalog, admission.key.allows_model)
-    others = {target.name for target in catalog.targets if target not in usable}
-    return frozenset(target.name for target in usable) - others
+
+def _is_usable(plan: Plan, hit: ExactHit) -> bool:
+    return hit.answer.model in plan.call.admission.caller.usable_models
 
 
 def _place(answer: StoredAnswer, age_s: float) -> _Place:

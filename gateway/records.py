@@ -21,7 +21,7 @@ def record_of(
         total_ms=admission.arrival.elapsed_ms(),
         policy_version=admission.tenant.version,
         error_code=outcome.refusal.code if outcome.refusal else "",
-        client_request_id=call.client_request_id if call else "",
+        client_request_id=admission.arrival.client_request_id,
         model_asked=call.model_asked if call else "",
         stream=call.stream if call else False,
         tags=call.tags if call else (),

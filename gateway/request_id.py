@@ -5,6 +5,10 @@ import time
 from uuid import UUID
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: Two letters for each value of ten bits: half as many steps for an id, of which every answer shows one.
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
+#: 128 bits are 26 letters of five bits, less two bits at the front.
+_SHIFTS = tuple(range(120, -1, -10))
 
 
 def new_request_id() -> UUID:
@@ -15,8 +19,7 @@ def new_request_id() -> UUID:
 def shown(request_id: UUID) -> str:
     """Return the id as callers see it: `req_` and the 26 characters of the ULID."""
     number = request_id.int
-    letters = [_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5)]
-    return "req_" + "".join(letters)
+    return "req_" + "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
 def parse(text: str) -> UUID | None:

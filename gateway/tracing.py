@@ -37,6 +37,11 @@ async def stop() -> None:
         await asyncio.to_thread(close)
 
 
+def is_on() -> bool:
+    """Whether spans are made."""
+    return _tracer is not None
+
+
 def traced(call: ChatCall, answering: Awaitable[ChatOutcome]) -> Awaitable[ChatOutcome]:
     """Return the awaitable itself, or one that also leaves a span of the call."""
     return answering if _tracer is None else _traced(_tracer, call, answering)

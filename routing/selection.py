@@ -94,6 +94,17 @@ def visible_models(catalog: Catalog, allowed: Callable[[str], bool]) -> tuple[Ta
     return tuple(target for target in catalog.targets if _is_allowed(target, allowed))
 
 
+def usable_names(catalog: Catalog, allowed: Callable[[str], bool]) -> frozenset[str]:
+    """Return the bare names of the models whose answers a key may get.
+
+    Stored answers know their model by its bare name, so a name that two providers share counts only if the key
+    may use both.
+    """
+    usable = visible_models(catalog, allowed)
+    others = {target.name for target in catalog.targets if target not in usable}
+    return frozenset(target.name for target in usable) - others
+
+
 def _select_explicitly(catalog: Catalog, owners: tuple[list[Rule], ...], ask: Ask) -> Selection:
     target = find_target(catalog, ask.model_asked)
     if target is None:

@@ -1,7 +1,7 @@
 from uuid import uuid4
 
 from gateway import headers
-from gateway.admission import Admission, Arrival
+from gateway.admission import Admission, Arrival, Caller
 from gateway.call import CacheReport, ChatOutcome
 from gateway.errors import INVALID_KEY, rate_limited
 from tenants.limits import LimitVerdict, Window, WindowState
@@ -25,18 +25,23 @@ def admission() -> Admission:
     key = KeyPolicy(
         public_id="k", label="", scopes=frozenset(), models=frozenset(), limits=limits, expires_at=None
     )
-    return Admission(
-        arrival=Arrival.now(),
+    caller = Caller(
         tenant=TenantPolicy(tenant_id=1, slug="a", version=1, limits=limits, keys={}, parts={}),
         key=key,
         gateway=GatewayPolicy(version=1, limits=limits, parts={}),
-        limits=VERDICT,
+        windows=(),
+        usable_models=frozenset(),
     )
+    return Admission(arrival=Arrival.now(), caller=caller, limits=VERDICT)
+
+
+def text_of(found: headers.Headers) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in found}
 
 
 def test_the_tightest_window_is_shown() -> None:
-    found = headers.of_limits(VERDICT)
-    assert found["RateLimit"] == '"tenant-minute";r=3;t=30'
+    found = text_of(headers.of_limits(VERDICT))
+    assert found["ratelimit"] == '"tenant-minute";r=3;t=30'
     assert found["x-ratelimit-remaining-requests"] == "3"
 
 
@@ -46,17 +51,17 @@ def test_the_gateway_wide_window_is_never_shown() -> None:
 
 def test_a_hit_says_so_in_both_headers() -> None:
     report = CacheReport(status="hit_semantic", similarity=0.91234, ttl_s=99.9, entry=uuid4())
-    found = headers.of_outcome(admission(), ChatOutcome(cache=report))
+    found = text_of(headers.of_outcome(admission(), ChatOutcome(cache=report), 1.0))
     assert found["x-gateway-cache"] == "hit_semantic"
-    assert found["Cache-Status"] == 'halfpenny; hit; ttl=99; detail="similarity=0.912"'
+    assert found["cache-status"] == 'halfpenny; hit; ttl=99; detail="similarity=0.912"'
 
 
 def test_a_refusal_says_nothing_of_the_cache() -> None:
     outcome = ChatOutcome(refusal=rate_limited("key", 10, 60, 12), cache=CacheReport(status="miss"))
-    found = headers.of_outcome(admission(), outcome)
-    assert found["Retry-After"] == "12"
-    assert not {"x-gateway-cache", "Cache-Status"} & found.keys()
+    found = text_of(headers.of_outcome(admission(), outcome, 1.0))
+    assert found["retry-after"] == "12"
+    assert not {"x-gateway-cache", "cache-status"} & found.keys()
 
 
 def test_a_final_refusal_asks_not_to_retry() -> None:
-    assert headers.of_refusal(INVALID_KEY)["x-should-retry"] == "false"
+    assert text_of(headers.of_refusal(INVALID_KEY))["x-should-retry"] == "false"

@@ -4,7 +4,7 @@ from uuid import uuid4
 from caching.answers import StoredAnswer
 from caching.policy import CacheRules, CacheSwitches
 from gateway import recalling
-from gateway.admission import Admission, Arrival
+from gateway.admission import Admission, Arrival, Caller
 from gateway.call import CacheWish, ChatCall
 from gateway.planning import Plan, plan_call
 from routing.catalog import Catalog, Price, Target, TenantRules
@@ -58,13 +58,12 @@ def plan(*targets: Target, models: frozenset[str] = frozenset(), **wish: Any) ->
         "Catalog": Catalog(targets=targets, providers=(), rules=()),
         "CacheSwitches": CacheSwitches(semantic_enabled=True),
     }
-    admission = Admission(
-        arrival=Arrival.now(),
-        tenant=TenantPolicy(tenant_id=1, slug="a", version=1, limits=NO_LIMITS, keys={}, parts=parts),
-        key=key,
-        gateway=GatewayPolicy(version=1, limits=NO_LIMITS, parts=gateway_parts),
-        limits=None,
+    caller = Caller.of(
+        TenantPolicy(tenant_id=1, slug="a", version=1, limits=NO_LIMITS, keys={}, parts=parts),
+        key,
+        GatewayPolicy(version=1, limits=NO_LIMITS, parts=gateway_parts),
     )
+    admission = Admission(arrival=Arrival.now(), caller=caller)
     call = ChatCall(
         admission=admission,
         endpoint="/chat",
@@ -112,7 +111,7 @@ def test_a_bare_name_that_only_one_of_two_providers_may_serve_is_not_usable() ->
         target("one", "same", 1), target("two", "same", 2), target("one", "own", 3),
         models=frozenset({"auto", "one/same", "one/own"}),
     )  # fmt: skip
-    assert recalling._usable_models(planned) == {"own"}
+    assert planned.call.admission.caller.usable_models == {"own"}
 
 
 def test_a_callers_ttl_cannot_exceed_the_tenants_limit() -> None:

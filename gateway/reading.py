@@ -1,0 +1,44 @@
+"""From a request's body to a call: the same steps at both doors."""
+
+from gateway import strict_json
+from gateway.admission import Admission
+from gateway.call import CacheWish, ChatCall
+from gateway.schemas import CacheControl, ChatRequest
+
+#: Fields of a question that change the answer and go upstream as they are.
+_PARAMS = frozenset(ChatRequest.model_fields) - {
+    "prompt", "messages", "model", "stream", "user", "metadata", "tags", "cache",
+}  # fmt: skip
+
+
+def is_plain_json(content_type: str, content_encoding: str) -> bool:
+    """Whether a body is what we read: uncompressed application/json, whatever its parameters."""
+    return content_type.partition(";")[0].strip().lower() == "application/json" and not content_encoding
+
+
+def read_question(body: bytes) -> ChatRequest:
+    """Raises strict_json.BadJson or pydantic.ValidationError."""
+    return ChatRequest.model_validate(strict_json.parse(body))
+
+
+def call_of(question: ChatRequest, admission: Admission, endpoint: str) -> ChatCall:
+    asked = question.model_fields_set & _PARAMS
+    return ChatCall(
+        admission=admission,
+        endpoint=endpoint,
+        model_asked=question.model,
+        messages=tuple(question.wire_messages()),
+        params=question.model_dump(include=set(asked), exclude_none=True) if asked else {},
+        user=question.user,
+        tags=tuple(question.tags),
+        cache=_wish(question.cache),
+        stream=question.stream,
+    )
+
+
+def _wish(control: CacheControl | None) -> CacheWish:
+    if control is None:
+        return CacheWish()
+    return CacheWish(
+        mode=control.mode, ttl_s=control.ttl, max_age_s=control.max_age, tags=tuple(control.tags)
+    )
