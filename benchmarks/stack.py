@@ -74,7 +74,7 @@ def _start(home: Path, output: IO[str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "config.devstack", "run", "--with-parent"],
         cwd=PROJECT,
-        env=environment(home, os.environ, _free_port()),
+        env=environment(home, os.environ, free_port()),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -82,7 +82,8 @@ def _start(home: Path, output: IO[str]) -> "subprocess.Popen[bytes]":
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
