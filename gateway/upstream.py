@@ -6,9 +6,9 @@ checked, and none of its words, nor a key, get into an exception or a log line.
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import lru_cache
 from itertools import count
 from typing import Any, NoReturn, Protocol
 
@@ -29,9 +29,17 @@ from routing.secrets import CannotOpen, open_key
 __all__ = ["FailureKind", "HttpxUpstream", "Upstream", "UpstreamAnswer", "UpstreamFailure"]
 
 _MAX_CONNECTIONS = 1000
-_MAX_IDLE = 100
 _IDLE_SECONDS = 30.0
 _ERROR_BODY_BYTES = 64 * 1024
+#: Longer bodies are written in pieces, with a look at other calls between them.
+_PIECE_BYTES = 256 * 1024
+_HEADERS = {
+    "accept": "application/json",
+    # Nothing is decoded, so that a small body can't become a huge one.
+    "accept-encoding": "identity",
+    "content-type": "application/json",
+    "user-agent": "halfpenny",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,40 +69,37 @@ class Upstream(Protocol):
 
 
 class HttpxUpstream:
-    """Speaks to OpenAI-compatible providers; connections are kept and reused across calls."""
+    """Speaks to OpenAI-compatible providers; connections are kept and reused across calls.
+
+    httpx's transports are called directly: what its client would add to a call (merging of headers and
+    cookies, redirects, authentication, proxies by the environment) is either not wanted or done once, here.
+    """
 
     def __init__(self) -> None:
         """Take the limits from the settings."""
         allowed = parse_networks(settings.UPSTREAM_ALLOWED_NETWORKS)
-        limits = httpx.Limits(
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_IDLE,
-            keepalive_expiry=_IDLE_SECONDS,
-        )
-        self._client = httpx.AsyncClient(
-            transport=GuardedTransport(allowed, limits),
+        limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_IDLE_SECONDS)
+        seconds = settings.UPSTREAM_CONNECT_SECONDS
+        self._transports = {
+            "https": GuardedTransport(allowed, limits, connect_seconds=seconds),
             # Without TLS a key would cross the public internet in the clear.
-            mounts={"http://": GuardedTransport(allowed, limits, public=False)},
-            timeout=httpx.Timeout(settings.UPSTREAM_TOTAL_SECONDS, connect=settings.UPSTREAM_CONNECT_SECONDS),
-            trust_env=False,
-            follow_redirects=False,
-            # A provider's cookies must not tie one tenant's calls to the next one's.
-            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-            headers={"accept": "application/json", "accept-encoding": "identity", "user-agent": "halfpenny"},
-        )
+            "http": GuardedTransport(allowed, limits, connect_seconds=seconds, public=False),
+        }
+        self._extensions = {"timeout": {"connect": seconds}}
         self._turns: Iterator[int] = count()
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        for transport in self._transports.values():
+            await transport.aclose()
 
     async def ask(
         self, target: Target, access: ProviderAccess, body: Mapping[str, Any], *, deadline: float
     ) -> UpstreamAnswer:
         """Make one attempt: `body` with the target's own model name, under one of the provider's keys."""
         content = orjson.dumps({**body, "model": target.upstream_name})
-        headers = {"content-type": "application/json", **self._authorization(access)}
-        raw = await self._post(f"{access.base_url.rstrip('/')}/chat/completions", headers, content, deadline)
+        headers = {**_HEADERS, "content-length": str(len(content)), **self._authorization(access)}
+        raw = await self._post(access.base_url, headers, content, deadline)
         return _read_answer(raw, body)
 
     def _authorization(self, access: ProviderAccess) -> dict[str, str]:
@@ -103,16 +108,20 @@ class HttpxUpstream:
             return {}
         key = access.encrypted_keys[next(self._turns) % len(access.encrypted_keys)]
         try:
-            return {"authorization": f"Bearer {open_key(access.id, key).get_secret_value()}"}
+            secret = open_key(access.id, key).get_secret_value()
         except CannotOpen:
-            pass
-        raise UpstreamFailure(FailureKind.REFUSED_KEY, detail="the provider key can't be decrypted")
+            detail = "the provider key can't be decrypted"
+        else:
+            if secret.isascii() and secret.isprintable():
+                return {"authorization": f"Bearer {secret}"}
+            detail = "the provider key can't be in a header"
+        raise UpstreamFailure(FailureKind.REFUSED_KEY, detail=detail)
 
-    async def _post(self, url: str, headers: dict[str, str], content: bytes, deadline: float) -> bytes:
+    async def _post(self, base_url: str, headers: dict[str, str], content: bytes, deadline: float) -> bytes:
         """Return the body of a successful answer. Raises UpstreamFailure."""
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                return await self._exchange(url, headers, content)
+                return await self._exchange(_chat_url(base_url), headers, content)
         except TimeoutError:
             failure = UpstreamFailure(FailureKind.TIMEOUT, detail="deadline")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -120,16 +129,44 @@ class HttpxUpstream:
         # Raised out here, so that the original, which holds the request and its key, is not chained to it.
         raise failure
 
-    async def _exchange(self, url: str, headers: dict[str, str], content: bytes) -> bytes:
-        async with self._client.stream("POST", url, headers=headers, content=content) as response:
-            if response.status_code != 200:
-                await _refuse_status(response)
-            if response.headers.get("content-encoding", "identity").lower() != "identity":
-                raise UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200, detail="encoded body")
-            media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if media_type != "application/json":
-                raise UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200, detail="not JSON by its type")
-            return await _read_body(response, settings.UPSTREAM_MAX_ANSWER_BYTES)
+    async def _exchange(self, url: httpx.URL, headers: dict[str, str], content: bytes) -> bytes:
+        transport = self._transports.get(url.scheme)
+        if transport is None:
+            raise httpx.UnsupportedProtocol("neither http nor https")
+        body = content if len(content) <= _PIECE_BYTES else _Pieces(content)
+        request = httpx.Request("POST", url, headers=headers, content=body, extensions=self._extensions)
+        response = await transport.handle_async_request(request)
+        try:
+            return await _read_success(response)
+        finally:
+            await response.aclose()
+
+
+@lru_cache(maxsize=1024)
+def _chat_url(base_url: str) -> httpx.URL:
+    return httpx.URL(f"{base_url.rstrip('/')}/chat/completions")
+
+
+class _Pieces:
+    """A long body; it can be read again, for a request that is sent once more."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._content), _PIECE_BYTES):
+            yield self._content[start : start + _PIECE_BYTES]
+
+
+async def _read_success(response: httpx.Response) -> bytes:
+    if response.status_code != 200:
+        await _refuse_status(response)
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200, detail="encoded body")
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200, detail="not JSON by its type")
+    return await _read_body(response, settings.UPSTREAM_MAX_ANSWER_BYTES)
 
 
 async def _read_body(response: httpx.Response, most: int) -> bytes:

@@ -43,18 +43,32 @@ class TlsServer:
         writer.close()
 
 
-async def test_host_and_server_name_stay_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = certificate(tmp_path, "localhost")
+def trusting(file: Path, monkeypatch: pytest.MonkeyPatch) -> GuardedTransport:
+    """Return a transport that trusts this certificate as it would trust an authority's."""
     monkeypatch.setattr(
         "gateway.address_guard.httpx.create_ssl_context",
         lambda **_: ssl.create_default_context(cafile=str(file)),
     )
-    transport = GuardedTransport(parse_networks(["127.0.0.0/8", "::1/128"]), LIMITS)
-    server = TlsServer(file)
+    return GuardedTransport(parse_networks(["127.0.0.0/8", "::1/128"]), LIMITS, connect_seconds=5.0)
+
+
+async def test_host_and_server_name_stay_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = certificate(tmp_path, "localhost")
+    transport, server = trusting(file, monkeypatch), TlsServer(file)
     async with server as port, httpx.AsyncClient(transport=transport, trust_env=False) as client:
         answer = await client.get(f"https://localhost:{port}/")
         assert answer.text.lower() == f"host: localhost:{port}"
     assert server.names == ["localhost"]
+
+
+async def test_a_certificate_of_another_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = certificate(tmp_path, "elsewhere.example")
+    transport = trusting(file, monkeypatch)
+    async with TlsServer(file) as port, httpx.AsyncClient(transport=transport, trust_env=False) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"https://localhost:{port}/")
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_a_connection_failure(tmp_path: Path) -> None:

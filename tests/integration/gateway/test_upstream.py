@@ -139,14 +139,6 @@ async def test_a_refused_address_is_never_connected_to(demo: Demo, settings: Set
     assert demo.calls() == 0
 
 
-async def test_connections_are_reused(upstream: HttpxUpstream, demo: Demo) -> None:
-    for _ in range(3):
-        await ask(upstream, demo)
-    transports = upstream._client._mounts.values()
-    connections = [connection for t in transports if t for connection in t._pool.connections]  # type: ignore[attr-defined]
-    assert len(connections) == 1
-
-
 async def test_concurrent_calls_do_not_mix_their_answers(upstream: HttpxUpstream, demo: Demo) -> None:
     prompts = [f"What is {number} * 3?" for number in range(20)]
     answers = await asyncio.gather(*(ask(upstream, demo, prompt=prompt) for prompt in prompts))
