@@ -19,6 +19,7 @@ from caching.cache_redis import REDIS_ERRORS, answer_keys, blocking_client
 from caching.exact import CacheUnavailable
 from caching.models import CacheEntry, CachePolicy
 from tenants.models import Tenant
+from tenants.snapshots import announce
 
 _SCAN = 1000
 
@@ -71,8 +72,9 @@ def forget_tenant(tenant_id: int) -> None:
 
 
 def purge(tenant_id: int, selection: Selection, *, dry_run: bool) -> Purged:
-    """Delete the selected answers of a tenant from L2 and L1, or only count them.
+    """Delete the selected answers of a tenant from L2, L1 and the memory of every process, or only count them.
 
+    Memory is dropped within a second, as soon as each process has the tenant's policy of the new version.
     Raises CacheUnavailable when L1 can't be asked; then L2 is done already and the call may be repeated.
     """
     now = timezone.now()
@@ -81,6 +83,10 @@ def purge(tenant_id: int, selection: Selection, *, dry_run: bool) -> Purged:
         exact = _purge_exact(tenant_id, selection, now.timestamp(), dry_run=dry_run)
     except REDIS_ERRORS as error:
         raise CacheUnavailable("connection") from error
+    finally:
+        if not dry_run:
+            # Last: what is read from L1 under the new version must not be what is being deleted.
+            announce(tenant_id)
     return Purged(entries=entries, exact=exact)
 
 

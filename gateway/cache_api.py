@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from caching.exact import CacheUnavailable
 from caching.services import Selection, purge
-from gateway import doors, errors
+from gateway import doors, errors, runtime
 from gateway.schemas import ErrorBody, Strict, Tag
 from tenants.database import within
 
@@ -70,6 +70,8 @@ async def purge_cache(request: HttpRequest, selection: PurgeRequest) -> HttpResp
             admission.tenant_id, selection.selection(), dry_run=selection.dry_run
         )
         purged = await within(_MOST_SECONDS, purging)
+        # The memory of this process is dropped with the policy that the purge published, others' within a second.
+        await (await runtime.parts()).policies.refresh()
     except CacheUnavailable:
         return doors.refused(request, errors.CACHE_UNAVAILABLE)
     except (TimeoutError, DjangoDatabaseError, PoolTimeout):

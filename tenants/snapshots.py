@@ -193,6 +193,10 @@ class PolicyStore:
         await self._redis.aclose()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    async def refresh(self) -> None:
+        """Take over what changed until now, for whoever just changed something through this process."""
+        await self._look()
+
     async def find_key(self, digest: str) -> tuple[TenantPolicy, KeyPolicy] | None:
         """Return whose key has this digest, or None when it is unknown or revoked.
 
