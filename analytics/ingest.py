@@ -1,8 +1,10 @@
 """From the record stream to Postgres: every record exactly once.
 
-1. Read a batch as a member of the consumer group (or take over what a dead member left).
-2. In one transaction insert its rows, skipping those that are there already, and mark their hours dirty.
-3. Only after the commit acknowledge and delete the entries.
+1. Read a batch of entries as a member of the consumer group (or take over what a dead member left). Each entry
+   holds the lines of many records.
+2. In one transaction insert their rows, skipping those that are there already, and mark their hours dirty.
+3. Only after the commit acknowledge and delete the entries; lines that can't be rows are put away by the same
+   transaction of Redis.
 
 Killed anywhere in between, the batch is read again and step 2 skips what the first time did.
 """
@@ -16,7 +18,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import redis
@@ -29,15 +31,21 @@ from redis.retry import Retry
 from analytics.owner import Connection, connect_as_owner
 from analytics.partitions import ensure_partitions, oldest_day
 from analytics.rows import COLUMNS, Refused, Row, row_of, started_at
-from analytics.wire import FIELD, STREAM, decode
+from analytics.wire import FIELD, STREAM, lines_of
 
 log = logging.getLogger(__name__)
 
 GROUP = "ingest"
-#: Entries that can't become rows, with the reason; kept until somebody looks (`ingest --revive-dead`).
+#: Records that can't become rows, an entry each, with the reason; kept until somebody looks
+#: (`ingest --revive-dead`).
 DEAD = "hp:records:dead"
 
-_BATCH = 1000
+#: Entries of one answer of Redis, so that it holds nobody else up by a large one, and the records at which a
+#: batch is large enough: entries are small while little goes on.
+_ENTRIES = 16
+_RECORDS = 1000
+_SAMPLE = 20
+_REVIVED = 1000
 _BLOCK_MS = 200
 _REDIS_SECONDS = 2.0
 _CLAIM_EVERY_SECONDS = 1.0
@@ -72,31 +80,36 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One entry of the stream, with what has to be known to put it away."""
+    """One entry of the stream."""
 
     id: bytes
     fields: dict[bytes, bytes]
 
+    def lines(self) -> list[bytes]:
+        """Return the records' lines; none if the entry is none of ours."""
+        value = self.fields.get(FIELD)
+        return [] if value is None else lines_of(value)
 
-@dataclass(frozen=True, kw_only=True)
-class Good:
-    """An entry that is a row."""
+
+class Good(NamedTuple):
+    """A line that is a row."""
 
     entry: Entry
+    line: bytes
     row: Row
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bad:
-    """An entry that can't be a row."""
+class Bad(NamedTuple):
+    """What can't be a row: the line (as the field of an entry of its own) or an entry that has none."""
 
     entry: Entry
+    fields: dict[bytes, bytes]
     reason: str
 
 
 @dataclass
 class Counts:
-    """What one process did so far."""
+    """The records that one process was done with so far."""
 
     inserted: int = 0
     skipped: int = 0
@@ -177,9 +190,9 @@ class Ingest:
                 raise
 
     def revive_dead(self) -> int:
-        """Put the entries that were refused back into the stream; return their number. Raises RedisError."""
+        """Put the records that were refused back into the stream; return their number. Raises RedisError."""
         revived = 0
-        while entries := self._redis.xrange(DEAD, count=_BATCH):
+        while entries := self._redis.xrange(DEAD, count=_REVIVED):
             with self._redis.pipeline(transaction=True) as pipeline:
                 for entry_id, fields in entries:
                     pipeline.xadd(
@@ -200,8 +213,16 @@ class Ingest:
     # --- Taking -------------------------------------------------------------------------------------------
 
     def _read(self, block_ms: int) -> list[Entry]:
+        batch = entries = self._read_once(block_ms)
+        records = 0
+        while len(entries) == _ENTRIES and (records := records + _records_in(entries)) < _RECORDS:
+            entries = self._read_once(0)
+            batch = batch + entries
+        return batch
+
+    def _read_once(self, block_ms: int) -> list[Entry]:
         answer = self._redis.xreadgroup(
-            GROUP, self._name, {STREAM: ">"}, count=_BATCH, block=block_ms or None
+            GROUP, self._name, {STREAM: ">"}, count=_ENTRIES, block=block_ms or None
         )
         streams = answer.items() if isinstance(answer, dict) else answer or ()
         return [entry for _, entries in streams for entry in _entries(entries)]
@@ -213,24 +234,26 @@ class Ingest:
             # Taking over raises the entries' delivery counts, which must not count an outage against them.
             return []
         _, claimed, gone = self._redis.xautoclaim(
-            STREAM, GROUP, self._name, min_idle_time=self._claim_idle_ms, count=_BATCH
+            STREAM, GROUP, self._name, min_idle_time=self._claim_idle_ms, count=_ENTRIES
         )
         if gone:
-            log.error("pending records vanished from the stream", extra={"records": len(gone)})
+            log.error("pending entries vanished from the stream", extra={"entries": len(gone)})
         batch = _entries(claimed)
         if batch:
             self._claim_at = 0.0
         worn_out = self._delivered_too_often(batch)
-        self._bury(
-            [Bad(entry=entry, reason="delivered too often") for entry in batch if entry.id in worn_out]
-        )
+        self._put_away_worn_out([entry for entry in batch if entry.id in worn_out])
         return [entry for entry in batch if entry.id not in worn_out]
+
+    def _put_away_worn_out(self, entries: list[Entry]) -> None:
+        bad = [each for entry in entries for each in _all_bad(entry, "delivered too often")]
+        self._acknowledge([entry.id for entry in entries], bad)
 
     def _delivered_too_often(self, batch: list[Entry]) -> set[bytes]:
         if not batch:
             return set()
         pending = self._redis.xpending_range(
-            STREAM, GROUP, batch[0].id, batch[-1].id, _BATCH, consumername=self._name
+            STREAM, GROUP, batch[0].id, batch[-1].id, _ENTRIES, consumername=self._name
         )
         return {each["message_id"] for each in pending if each["times_delivered"] > _MOST_DELIVERIES}
 
@@ -239,9 +262,7 @@ class Ingest:
     def _settle(self, batch: list[Entry]) -> None:
         good, bad = _sorted_out(batch)
         bad += self._store_patiently(good)
-        refused = {each.entry.id for each in bad}
-        self._bury(bad)
-        self._acknowledge([entry.id for entry in batch if entry.id not in refused])
+        self._acknowledge([entry.id for entry in batch], bad)
 
     def _store_patiently(self, good: list[Good]) -> list[Bad]:
         """Insert the rows, waiting for Postgres as long as it takes; return those that it refuses."""
@@ -264,15 +285,19 @@ class Ingest:
             self._insert([each.row for each in good])
         except (psycopg.DataError, psycopg.IntegrityError):
             self._days.clear()
-            return [bad for each in good if (bad := self._store_alone(each))]
+            return self._store_apart(good)
         return []
 
-    def _store_alone(self, good: Good) -> Bad | None:
+    def _store_apart(self, good: list[Good]) -> list[Bad]:
+        """Insert by halves, so that what Postgres refuses is found in few steps and takes nothing along."""
         try:
-            self._insert([good.row])
+            self._insert([each.row for each in good])
         except (psycopg.DataError, psycopg.IntegrityError) as error:
-            return Bad(entry=good.entry, reason=str(error))
-        return None
+            if len(good) == 1:
+                return [Bad(entry=good[0].entry, fields={FIELD: good[0].line}, reason=str(error))]
+            middle = len(good) // 2
+            return self._store_apart(good[:middle]) + self._store_apart(good[middle:])
+        return []
 
     def _insert(self, rows: list[Row]) -> None:
         if not rows:
@@ -299,23 +324,19 @@ class Ingest:
             ensure_partitions(connection, days)
             self._days |= days
 
-    def _acknowledge(self, ids: list[bytes]) -> None:
-        if ids:
-            with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.xack(STREAM, GROUP, *ids)
-                pipeline.xdel(STREAM, *ids)
-                pipeline.execute()
-
-    def _bury(self, bad: list[Bad]) -> None:
-        for each in bad:
-            reason = each.reason[:500]
-            log.error("record refused", extra={"entry": each.entry.id.decode(), "reason": reason})
-            with self._redis.pipeline(transaction=True) as pipeline:
-                pipeline.xadd(DEAD, {**each.entry.fields, b"reason": reason, b"entry": each.entry.id})
-                pipeline.xack(STREAM, GROUP, each.entry.id)
-                pipeline.xdel(STREAM, each.entry.id)
-                pipeline.execute()
-            self.counts.dead += 1
+    def _acknowledge(self, ids: list[bytes], bad: list[Bad]) -> None:
+        """Take the entries out of the stream and, in the same step, put away what was refused of them."""
+        if not ids:
+            return
+        with self._redis.pipeline(transaction=True) as pipeline:
+            for each in bad:
+                reason = each.reason[:500]
+                log.error("record refused", extra={"entry": each.entry.id.decode(), "reason": reason})
+                pipeline.xadd(DEAD, {**each.fields, b"reason": reason, b"entry": each.entry.id})
+            pipeline.xack(STREAM, GROUP, *ids)
+            pipeline.xdel(STREAM, *ids)
+            pipeline.execute()
+        self.counts.dead += len(bad)
 
     # --- Postgres -----------------------------------------------------------------------------------------
 
@@ -344,18 +365,41 @@ def _entries(raw: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[Entry]:
     return [Entry(id=entry_id, fields=fields or {}) for entry_id, fields in raw]
 
 
+def _records_in(entries: Iterable[Entry]) -> int:
+    return sum(len(entry.lines()) for entry in entries)
+
+
+def records_waiting(state: "redis.Redis") -> int:
+    """Return how many records lie in the stream: exact for a short one, by the first entries for a long one.
+
+    Raises RedisError.
+    """
+    sample: Any = state.xrange(STREAM, count=_SAMPLE)
+    if len(sample) < _SAMPLE:
+        return _records_in(_entries(sample))
+    return int(state.xlen(STREAM)) * _records_in(_entries(sample)) // _SAMPLE
+
+
 def _sorted_out(batch: list[Entry]) -> tuple[list[Good], list[Bad]]:
     now = datetime.now(UTC)
     oldest = datetime.combine(oldest_day(settings.RECORD_RETENTION_DAYS), datetime.min.time(), UTC)
     good: list[Good] = []
     bad: list[Bad] = []
     for entry in batch:
-        try:
-            record = decode(entry.fields.get(FIELD, b""))
-            good.append(Good(entry=entry, row=row_of(record, oldest=oldest, now=now)))
-        except (Refused, ValueError) as error:
-            bad.append(Bad(entry=entry, reason=str(error)))
+        lines = entry.lines()
+        if not lines:
+            bad += _all_bad(entry, "an entry without lines of JSON")
+        for line in lines:
+            try:
+                good.append(Good(entry, line, row_of(line, oldest=oldest, now=now)))
+            except Refused as error:
+                bad.append(Bad(entry, {FIELD: line}, str(error)))
     return good, bad
+
+
+def _all_bad(entry: Entry, reason: str) -> list[Bad]:
+    """Return all of the entry's records as refused, each by itself."""
+    return [Bad(entry, {FIELD: line}, reason) for line in entry.lines()] or [Bad(entry, entry.fields, reason)]
 
 
 def _pause(failures: int) -> float:

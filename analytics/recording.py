@@ -1,8 +1,9 @@
 """Where finished calls go: a stream in the state Redis, written by a task that no caller waits for.
 
-Records that Redis does not take (down, frozen, full) go to a spool file and are replayed when it is back. A
-batch whose fate is unknown (time-out after sending) goes to the spool too and so may arrive twice: ingest
-inserts by primary key, so that it counts once.
+Many records share an entry of the stream (analytics/wire.py): what an entry costs is paid once for all of them.
+Records that Redis does not take (down, frozen, full) go to a spool file and are replayed when it is back. An
+entry whose fate is unknown (time-out after sending) goes to the spool too and so may arrive twice: ingest
+inserts by primary key, so that each record counts once.
 """
 
 import asyncio
@@ -11,21 +12,20 @@ import time
 from collections import deque
 from typing import Protocol
 
-import redis.asyncio
 from django.conf import settings
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from analytics.metrics import RECORDS_LOST, RECORDS_SPOOLED
-from analytics.record import CallRecord
+from analytics.record import FinishedCall
 from analytics.spool import Spool, SpoolFile
-from analytics.wire import FIELD, STREAM, encode
+from analytics.wire import FIELD, MOST_RECORDS, STREAM, encode, packed, value_of
+from tenants.redis_line import RedisLine
 
 log = logging.getLogger(__name__)
 
-_BATCH = 200
-_GATHER_SECONDS = 0.005
+#: What one turn of the writer takes: two entries, so that it holds the event loop for a millisecond at most.
+_BATCH = 2 * MOST_RECORDS
+#: A process that is killed loses what it gathered; one that gathers longer pays for fewer round trips.
+_GATHER_SECONDS = 0.02
 _REDIS_SECONDS = 0.5
 _REPLAY_SECONDS = 0.5
 
@@ -33,8 +33,8 @@ _REPLAY_SECONDS = 0.5
 class RecordSink(Protocol):
     """Takes finished calls."""
 
-    def put(self, record: CallRecord) -> None:
-        """Take a record to be kept. Never blocks on anything but local memory (or disk) and never raises."""
+    def put(self, call: FinishedCall) -> None:
+        """Take a call to be recorded. Never blocks on anything but local memory (or disk) and never raises."""
 
 
 class StreamRecordSink:
@@ -43,14 +43,10 @@ class StreamRecordSink:
     def __init__(self, *, capacity: int = 20_000) -> None:
         """capacity: records held in memory; those beyond it go to the spool at once."""
         self._capacity = capacity
-        self._waiting: deque[CallRecord] = deque()
+        self._waiting: deque[FinishedCall] = deque()
         self._spool = Spool(settings.RECORD_SPOOL_DIR)
-        self._redis = redis.asyncio.Redis.from_url(
-            settings.REDIS_STATE_URL,
-            socket_timeout=_REDIS_SECONDS,
-            socket_connect_timeout=_REDIS_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        # Its own: what callers wait for does not queue behind entries of 100 KB.
+        self._line = RedisLine(settings.REDIS_STATE_URL, timeout_s=_REDIS_SECONDS)
         self._arrived = asyncio.Event()
         self._stopping = asyncio.Event()
         self._avoid_redis_until = 0.0
@@ -72,14 +68,14 @@ class StreamRecordSink:
             if not await self._write_batch():
                 self._give_up()
         self._spool.close()
-        await self._redis.aclose()
+        await self._line.close()
 
-    def put(self, record: CallRecord) -> None:
+    def put(self, call: FinishedCall) -> None:
         if len(self._waiting) < self._capacity:
-            self._waiting.append(record)
+            self._waiting.append(call)
             self._arrived.set()
-        elif not self._to_spool([record]):
-            self._lose([record])
+        elif not self._to_spool([call]):
+            self._lose([call])
 
     async def _write(self) -> None:
         while not self._stopping.is_set():
@@ -102,14 +98,14 @@ class StreamRecordSink:
             raise
         return not refused or self._keep(refused)
 
-    def _keep(self, records: list[CallRecord]) -> bool:
+    def _keep(self, records: list[FinishedCall]) -> bool:
         """Put the records on disk, else back into memory."""
         if self._to_spool(records):
             return True
         self._waiting.extendleft(reversed(records))
         return False
 
-    async def _to_stream(self, batch: list[CallRecord]) -> list[CallRecord]:
+    async def _to_stream(self, batch: list[FinishedCall]) -> list[FinishedCall]:
         """Return the records that Redis did not (or perhaps did not) take."""
         if time.monotonic() < self._avoid_redis_until:
             return batch
@@ -118,23 +114,21 @@ class StreamRecordSink:
 
     async def _add(self, lines: list[bytes]) -> list[bool]:
         """Append the lines to the stream; tell of each whether it is in."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for line in lines:
-            pipeline.xadd(STREAM, {FIELD: line})
-        try:
-            results = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
-            results = [error] * len(lines)
-        errors = [result for result in results if isinstance(result, Exception)]
-        if errors:
+        entries = list(packed(lines))
+        replies = [self._line.ask("XADD", STREAM, "*", FIELD, value_of(entry)) for entry in entries]
+        results = await asyncio.gather(*replies, return_exceptions=True)
+        taken: list[bool] = []
+        for entry, result in zip(entries, results, strict=True):
+            taken += [not isinstance(result, BaseException)] * len(entry)
+        if errors := [result for result in results if isinstance(result, BaseException)]:
             self._avoid_redis_until = time.monotonic() + _REPLAY_SECONDS
             log.warning(
                 "records not taken by the state Redis",
-                extra={"records": len(errors), "error": type(errors[0]).__name__},
+                extra={"records": taken.count(False), "error": type(errors[0]).__name__},
             )
-        return [not isinstance(result, Exception) for result in results]
+        return taken
 
-    def _to_spool(self, records: list[CallRecord]) -> bool:
+    def _to_spool(self, records: list[FinishedCall]) -> bool:
         try:
             self._spool.append([encode(record) for record in records])
         except OSError as error:
@@ -147,7 +141,7 @@ class StreamRecordSink:
         self._lose(list(self._waiting))
         self._waiting.clear()
 
-    def _lose(self, records: list[CallRecord]) -> None:
+    def _lose(self, records: list[FinishedCall]) -> None:
         RECORDS_LOST.inc(len(records))
         ids = [str(record.id) for record in records[:100]]
         log.critical("records lost: no stream, no spool", extra={"records": len(records), "ids": ids})

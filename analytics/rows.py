@@ -1,49 +1,56 @@
-"""A record as a row of Postgres: what is made to fit, and what is refused (pure)."""
+"""A line of the record stream as a row of Postgres: what is made to fit, and what is refused (pure)."""
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, get_args, get_origin, get_type_hints
+from uuid import UUID
 
-from psycopg.types.json import Jsonb
+import orjson
+from django.db.models import CharField
 
 from analytics.models import RequestRecord
 from analytics.record import CallRecord
+from analytics.wire import DEFAULTS
 
-Row = tuple[Any, ...]
+Row = list[Any]
 
 #: In the order of the values of a row.
 COLUMNS = tuple(field.name for field in fields(CallRecord))
 
 _CLOCK_SKEW = timedelta(days=1)
-_WIDTHS = {
-    name: width
-    for name in COLUMNS
-    if name != "tenant_id" and (width := getattr(RequestRecord._meta.get_field(name), "max_length", None))
-}
 _MOST_TAG = 64
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Refused(ValueError):
     """The record can't become a row; the message says why."""
 
 
-def row_of(record: CallRecord, *, oldest: datetime, now: datetime) -> Row:
-    """Return the values for COLUMNS. Raises Refused.
+def row_of(line: bytes, *, oldest: datetime, now: datetime) -> Row:
+    """Return the values for COLUMNS. Raises Refused for all that can be seen without asking Postgres.
 
     Text is cut to its column's width and NUL (which Postgres can't hold) becomes U+FFFD: a record of money
-    must not be lost for its looks. A start before `oldest` or in the future is refused.
+    must not be lost for its looks. A start before `oldest` or in the future is refused. Columns that aren't
+    known here are left out: a newer release wrote the line.
     """
-    values = {name: getattr(record, name) for name in COLUMNS}
+    row = _DEFAULT_ROW.copy()
+    values = _values(line)
     for name, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise Refused(f"{name} is not finite")
-    started_at = _time(record.started_at)
+        if column := _PLAN.get(name):
+            place, kinds, make = column
+            if type(value) not in kinds:
+                raise Refused(f"{name} can't be a {type(value).__name__}")
+            row[place] = value if make is None or value is None else make(value)
+    if missing := _REQUIRED - values.keys():
+        raise Refused(f"{', '.join(sorted(missing))} is missing")
+    started_at: datetime = row[_STARTED_AT]
     if not oldest <= started_at <= now + _CLOCK_SKEW:
         raise Refused(f"started_at {started_at.isoformat()} is outside the retention or in the future")
-    made = {name: _made(name, value) for name, value in values.items()}
-    return tuple({**made, "started_at": started_at}.values())
+    return row
 
 
 def started_at(row: Row) -> datetime:
@@ -51,7 +58,17 @@ def started_at(row: Row) -> datetime:
     return value
 
 
-_STARTED_AT = COLUMNS.index("started_at")
+def _values(line: bytes) -> Mapping[str, Any]:
+    try:
+        values = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise Refused(f"no JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise Refused("no JSON object")
+    return values
+
+
+# --- How each column's value is made ------------------------------------------------------------------------
 
 
 def _time(seconds: float) -> datetime:
@@ -61,28 +78,97 @@ def _time(seconds: float) -> datetime:
         raise Refused("started_at is no time") from error
 
 
-def _made(name: str, value: Any) -> Any:
-    make = _MAKERS.get(name)
-    if make is not None:
-        return make(value)
-    return _text(value, _WIDTHS[name]) if isinstance(value, str) else value
-
-
-def _text(value: str, width: int) -> str:
+def _text(width: int, value: str) -> str:
+    if len(value) <= width and "\0" not in value:
+        return value
     return value.replace("\0", "\ufffd")[:width]
 
 
-def _json(value: Any) -> Any:
-    """Return the value without NUL in any of its texts."""
+def _uuid(name: str, value: str) -> str:
+    # Postgres reads the text itself.
+    if _UUID.fullmatch(value) is None:
+        raise Refused(f"{name} is no UUID")
+    return value
+
+
+def _finite(name: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise Refused(f"{name} is not finite")
+    return value
+
+
+def _tags(tags: list[Any]) -> object:
+    if not all(isinstance(tag, str) for tag in tags):
+        raise Refused("tags can't be other than text")
+    # What is mostly empty is given as the text that Postgres would write.
+    return [_text(_MOST_TAG, tag) for tag in tags] if tags else "{}"
+
+
+def _json(value: Any) -> str:
+    """Return the JSON's text without NUL in any of its texts."""
+    text = orjson.dumps(value)
+    return (orjson.dumps(_without_nul(value)) if b"\\u0000" in text else text).decode()
+
+
+def _without_nul(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\0", "\ufffd")
     if isinstance(value, dict):
-        return {_json(key): _json(item) for key, item in value.items()}
-    return [_json(item) for item in value] if isinstance(value, list) else value
+        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+    return [_without_nul(item) for item in value] if isinstance(value, list) else value
+
+
+_JSON_KINDS: dict[Any, frozenset[type]] = {
+    UUID: frozenset({str}),
+    float: frozenset({float, int}),
+    tuple: frozenset({list}),
+    type(None): frozenset({type(None)}),
+}
+
+
+def _kinds(hint: Any) -> frozenset[type]:
+    """Return the types that values of this annotation have when they come out of JSON."""
+    origin = get_origin(hint)
+    if origin in (list, dict, tuple):
+        return _kinds(origin)
+    if parts := get_args(hint):
+        return frozenset().union(*map(_kinds, parts))
+    return _JSON_KINDS.get(hint, frozenset({hint}))
+
+
+def _maker(name: str, kinds: frozenset[type]) -> Callable[[Any], Any] | None:
+    if name in _MAKERS:
+        return _MAKERS[name]
+    if str in kinds:
+        return partial(_text, _WIDTHS[name])
+    return partial(_finite, name) if float in kinds else None
 
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
-    "tags": lambda tags: [_text(tag, _MOST_TAG) for tag in tags],
-    "attempts": lambda attempts: Jsonb(_json(attempts)),
-    "decision": lambda decision: Jsonb(_json(decision)),
+    "id": partial(_uuid, "id"),
+    "entry_id": partial(_uuid, "entry_id"),
+    "started_at": _time,
+    "attempts": _json,
+    "decision": _json,
+    "tags": _tags,
 }
+
+_WIDTHS = {
+    field.name: field.max_length
+    for field in RequestRecord._meta.concrete_fields
+    if isinstance(field, CharField) and field.max_length is not None
+}
+_HINTS = get_type_hints(CallRecord)
+#: For each column its place in a row, the types that its value may have, and what makes the value fit.
+_PLAN = {
+    name: (place, _kinds(_HINTS[name]), _maker(name, _kinds(_HINTS[name])))
+    for place, name in enumerate(COLUMNS)
+}
+_REQUIRED = frozenset(COLUMNS) - DEFAULTS.keys()
+_STARTED_AT = COLUMNS.index("started_at")
+_DEFAULT_ROW: Row = [
+    make(list(value) if isinstance(value, tuple) else value)
+    if (value := DEFAULTS.get(name)) is not None and (make := _PLAN[name][2]) is not None
+    else value
+    for name in COLUMNS
+]

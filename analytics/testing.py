@@ -1,13 +1,13 @@
 """A record sink in memory, for tests of what is recorded."""
 
-from analytics.record import CallRecord
+from analytics.record import CallRecord, FinishedCall
 
 
 class MemoryRecordSink:
-    """Keeps records in `records`, oldest first."""
+    """Keeps whole records in `records`, oldest first."""
 
     def __init__(self) -> None:
         self.records: list[CallRecord] = []
 
-    def put(self, record: CallRecord) -> None:
-        self.records.append(record)
+    def put(self, call: FinishedCall) -> None:
+        self.records.append(call.whole())

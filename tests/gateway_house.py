@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 from asgiref.sync import sync_to_async
 
-from analytics.record import CallRecord
+from analytics.record import CallRecord, FinishedCall
 from analytics.testing import MemoryRecordSink
 from caching.embedding import Embedder
 from caching.vectors import Vector, vector_of
@@ -33,6 +33,9 @@ class WordEmbedder:
         for word in text.lower().replace("?", "").split():
             values[hash_of(word)] += 1.0
         return vector_of("all-MiniLM-L6-v2", values / np.linalg.norm(values))
+
+    async def embed_patiently(self, tenant_id: int, text: str) -> Vector:
+        return await self.embed(tenant_id, text)
 
 
 def hash_of(word: str) -> int:
@@ -88,9 +91,9 @@ async def open_house(demo: Demo, embedder: Embedder | None) -> AsyncIterator[Hou
         parts.embedder = parts.storer._embedder = embedder  # type: ignore[assignment]
     put = parts.records.put
 
-    def keep(record: CallRecord) -> None:
-        sink.put(record)
-        put(record)
+    def keep(call: FinishedCall) -> None:
+        sink.put(call)
+        put(call)
 
     parts.records.put = keep  # type: ignore[method-assign]
     transport = httpx.ASGITransport(app=application, client=("127.0.0.1", 50_000))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from analytics.record import CallRecord
-from analytics.wire import FIELD, STREAM
+from analytics.wire import FIELD, STREAM, lines_of
 
 
 def record_of(tenant_id: int = 1, **fields: Any) -> CallRecord:
@@ -28,9 +28,9 @@ def record_of(tenant_id: int = 1, **fields: Any) -> CallRecord:
 
 
 def stream_lines(client: "redis.Redis") -> list[bytes]:
-    """Return what lies in the record stream, oldest first."""
+    """Return the records that lie in the stream, oldest first."""
     entries: Any = client.xrange(STREAM)
-    return [fields[FIELD] for _, fields in entries]
+    return [line for _, fields in entries for line in lines_of(fields[FIELD])]
 
 
 async def until(condition: Callable[[], bool]) -> None:

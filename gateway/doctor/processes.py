@@ -7,7 +7,7 @@ from celery import current_app
 from django.conf import settings
 from kombu.exceptions import KombuError
 
-from analytics.ingest import DEAD, GROUP
+from analytics.ingest import DEAD, GROUP, records_waiting
 from analytics.wire import STREAM
 from caching.breaker import Breaker
 from caching.embedding import CeleryEmbedder, EmbeddingUnavailable
@@ -95,9 +95,9 @@ def examine_ingest() -> Verdict:
             return failed("nobody has opened the record stream yet", "start `manage.py ingest`")
         groups = [each for each in state.xinfo_groups(STREAM) if each["name"] == GROUP.encode()]
         members = state.xinfo_consumers(STREAM, GROUP) if groups else []
-        length, dead = int(state.xlen(STREAM)), int(state.xlen(DEAD))
+        waiting, dead = records_waiting(state), int(state.xlen(DEAD))
     idle_ms = [int(member["idle"]) for member in members]
-    return judge_ingest(waiting=length, dead=dead, idle_s=min(idle_ms) / 1000 if idle_ms else None)
+    return judge_ingest(waiting=waiting, dead=dead, idle_s=min(idle_ms) / 1000 if idle_ms else None)
 
 
 def judge_ingest(*, waiting: int, dead: int, idle_s: float | None) -> Verdict:

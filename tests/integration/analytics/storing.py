@@ -8,6 +8,7 @@ from analytics.owner import owner_connection
 from analytics.partitions import ensure_partitions
 from analytics.record import CallRecord
 from analytics.rows import row_of
+from analytics.wire import encode
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _FAR_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
@@ -22,5 +23,5 @@ def store(records: Iterable[CallRecord]) -> None:
         with owner.transaction(), owner.cursor() as cursor:
             with cursor.copy(_COPY) as copy:
                 for each in kept:
-                    copy.write_row(row_of(each, oldest=_LONG_AGO, now=_FAR_AHEAD))
+                    copy.write_row(row_of(encode(each), oldest=_LONG_AGO, now=_FAR_AHEAD))
             cursor.execute(_INSERT)

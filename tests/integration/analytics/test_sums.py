@@ -23,6 +23,7 @@ from analytics.record import CallRecord
 from analytics.rollups import roll_up
 from analytics.rows import row_of
 from analytics.stats import Query, stats_of_tenant
+from analytics.wire import encode
 from tenants.database import TenantDatabase
 from tenants.models import Tenant
 from tests.integration.analytics.storing import store
@@ -164,9 +165,8 @@ def test_two_rollups_at_once_do_each_hour_once(alice: Tenant) -> None:
 def test_a_mark_is_not_lost_while_rows_are_being_added(alice: Tenant) -> None:
     """An unfinished ingest transaction holds the mark: the rollup has to wait for its rows."""
     store([record_of(alice.pk, started_at=START.timestamp())])
-    late = row_of(
-        record_of(alice.pk, started_at=START.timestamp() + 1), oldest=START, now=START + timedelta(days=1)
-    )
+    line = encode(record_of(alice.pk, started_at=START.timestamp() + 1))
+    late = row_of(line, oldest=START, now=START + timedelta(days=1))
     with owner_connection() as adding, owner_connection(lock_timeout_ms=100) as rolling:
         adding.execute(_STAGING)
         with adding.transaction():
