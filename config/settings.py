@@ -281,4 +281,7 @@ SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.E003",  # Django's own Redis cache backend increments atomically
     "django_ratelimit.W001",
 ]
-LOGGING = logs.configuration(level=env.text("LOG_LEVEL", "INFO"), json=env.boolean("LOG_JSON", default=True))
+LOG_JSON = env.boolean("LOG_JSON", default=True)
+LOGGING = logs.configuration(level=env.text("LOG_LEVEL", "INFO"), json=LOG_JSON)
+# One line of INFO for each ended call (gateway/call_log.py).
+CALL_LOG = env.choice("CALL_LOG", "on", ("on", "off")) == "on"

@@ -1,14 +1,13 @@
 """The parts of a running web process: made once, found by every request, stopped with the process."""
 
 import asyncio
-import logging
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from analytics import metrics
 from analytics.live import live
-from analytics.record import CallRecord
+from analytics.record import FinishedCall
 from analytics.recording import StreamRecordSink
 from caching.embedding import CeleryEmbedder
 from caching.exact import RedisExactStore
@@ -19,14 +18,12 @@ from gateway import errors, pipeline, tracing
 from gateway.admission import Callers
 from gateway.attempts import RetryBudget
 from gateway.call import ChatCall, ChatOutcome
+from gateway.call_log import CallLog, call_log_of_settings
 from gateway.pipeline import Begun
-from gateway.records import log_fields
 from gateway.upstream import HttpxUpstream
 from tenants.database import TenantDatabase
 from tenants.limits import RedisRequestLimiter
 from tenants.snapshots import PolicyStore
-
-calls = logging.getLogger("gateway.calls")
 
 
 @dataclass(kw_only=True)
@@ -45,6 +42,7 @@ class RunningParts:
     upstream: HttpxUpstream
     retry_budget: RetryBudget
     records: StreamRecordSink
+    call_log: CallLog
     draining: bool = False
 
     async def answer(self, call: ChatCall, begun: Begun | None = None) -> ChatOutcome:
@@ -53,11 +51,11 @@ class RunningParts:
             return ChatOutcome(refusal=errors.DRAINING)
         return await tracing.traced(call, pipeline.answer(call, self, begun))
 
-    def finish(self, record: CallRecord) -> None:
+    def finish(self, call: FinishedCall) -> None:
         """Take note of an ended call; never waits, never fails the caller."""
-        self.records.put(record)
-        metrics.observe(record)
-        calls.info("call ended", extra=log_fields(record))
+        self.records.put(call)
+        metrics.observe(call)
+        self.call_log.put(call)
 
     async def start(self) -> None:
         await self.database.open()
@@ -70,6 +68,7 @@ class RunningParts:
         """Write what is still to be written, then let go of every connection."""
         await self.storer.drain()
         await self.records.stop()
+        self.call_log.stop()
         await self.embedder.stop()
         await self.policies.stop()
         await self.limiter.close()
@@ -134,4 +133,5 @@ def _make() -> RunningParts:
         upstream=HttpxUpstream(),
         retry_budget=RetryBudget(),
         records=StreamRecordSink(),
+        call_log=call_log_of_settings(),
     )
