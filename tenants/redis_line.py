@@ -39,6 +39,12 @@ class RedisLine:
         self._tls = _tls(self._address)
         self._timeout_s = timeout_s
         self._connection: _Connection | None = None
+        self._made = 0
+
+    @property
+    def connection_number(self) -> int:
+        """Which connection the next command goes over: a server that lost its data is met over another one."""
+        return self._made if self._connection and not self._connection.lost else self._made + 1
 
     def ask(self, *command: str | bytes | int | float) -> "asyncio.Future[Any]":
         """Send the command at the end of this turn of the event loop, and return its reply to be awaited.
@@ -50,6 +56,7 @@ class RedisLine:
         connection = self._connection
         if connection is None or connection.lost:
             connection = self._connection = _Connection(self._address, self._tls, self._timeout_s)
+            self._made += 1
         return connection.ask(command)
 
     async def close(self) -> None:

@@ -1,5 +1,7 @@
-from tenants.limits import DAY_SECONDS, MINUTE_SECONDS, LocalShare, Window, windows_of
+from tenants.limits import Window, windows_of
+from tenants.local_share import LocalShare
 from tenants.policy import KeyPolicy, RequestLimits, TenantPolicy
+from tenants.windows import DAY_SECONDS, MINUTE_SECONDS
 
 NOON = 1_800_000_000.0
 
