@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure a stack of its own in a temporary folder, and write down what came out.
+"""`python -m benchmarks`: measure a stack of its own, bare servers and other gateways, and write it down.
 
 Prints Markdown tables on stdout, progress on stderr; the figures go to benchmarks/results/<date>.json.
 """
@@ -16,16 +16,21 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import report, results
-from benchmarks.cells import Target, cells
+from benchmarks import aims, growth, page, plot, report, results, seeding
+from benchmarks.cells import Cell, Target, cells
 from benchmarks.client import Server
-from benchmarks.load import NotMeasurable, TurnResult, prepare, take_turn
+from benchmarks.load import NotMeasurable, TurnResult, prepare, take_turn, why_skipped
+from benchmarks.pinning import Cores
 from benchmarks.processes import Processes
 from benchmarks.results import Run, Starts
-from benchmarks.schedule import FULL, QUICK, Plan, turns
+from benchmarks.rig import Rig, built, keep_apart
+from benchmarks.schedule import FULL, QUICK, Plan, open_turns, turns
+from benchmarks.servers import NotStarted
 from benchmarks.stack import Stack, StackFailed, running
 
 RESULTS = Path(__file__).parent / "results"
+#: Too slow to be asked at a rate: so few requests say nothing.
+LEAST_RATE = 5.0
 
 
 def main() -> int:
@@ -33,66 +38,126 @@ def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        run = measure(replace(QUICK if options.quick else FULL, connections=options.connections))
-    except (StackFailed, NotMeasurable, TimeoutError, OSError) as error:
+        run = measure(_plan(options), options.only)
+    except (StackFailed, NotStarted, NotMeasurable, TimeoutError, OSError) as error:
         print(f"benchmarks: {error or type(error).__name__}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     # Quick figures are for a look: they never take the place of a whole run's.
-    file = options.output or (None if options.quick else RESULTS / f"{run.date[:10]}.json")
+    partial = options.quick or options.only
+    file = options.output or (None if partial else RESULTS / f"{run.date[:10]}.json")
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(_rounded(asdict(run)), indent=1) + "\n")
-    print(report.markdown(run))
+    tables = report.markdown(run)
+    if options.docs and file:
+        page.publish(tables, plot.svg(run), file.name)
+    print(tables)
     return 0
 
 
-def measure(plan: Plan) -> Run:
-    """Start stacks and measure the last one. Raises StackFailed, NotMeasurable, OSError."""
+def measure(plan: Plan, only: list[str]) -> Run:
+    """Start stacks and measure the last one. Raises StackFailed, NotStarted, NotMeasurable, OSError."""
     cold, warm = [], []
-    with tempfile.TemporaryDirectory(prefix="halfpenny-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="halfpenny-bench-") as name:
+        folder = Path(name)
         for number in range(plan.starts):
-            home = Path(folder) / f"home{number}"
+            home = folder / f"home{number}"
             with running(home) as stack:
                 cold.append(_told("ready, fresh home", stack))
             with running(home) as stack:
                 warm.append(_told("ready, second start", stack))
                 if number == plan.starts - 1:
-                    return uvloop.run(_measure(plan, stack, Starts(cold_s=cold, warm_s=warm)))
+                    return _with_rig(plan, stack, folder, Starts(cold_s=cold, warm_s=warm, web_s=0.0), only)
     raise AssertionError("a plan has at least one start")
 
 
-async def _measure(plan: Plan, stack: Stack, starts: Starts) -> Run:
+def _with_rig(plan: Plan, stack: Stack, folder: Path, starts: Starts, only: list[str]) -> Run:
+    processes, cores = Processes(stack.home, stack.env, stack.pid), Cores.of_this_machine()
+    memory_ready = processes.memory()
+    pinned = keep_apart(stack, processes.pids("web"), cores)
+    embedder = seeding.embedder(stack) if plan.embedder else None
+    with built(stack, folder, cores, with_peers=plan.peers) as rig:
+        for part, server in rig.running.items():
+            processes.add(part, server.pid)
+        seeding.use_upstream(stack, f"{rig.running['upstream'].server.url}/v1")
+        run = uvloop.run(_measure(plan, stack, rig, processes, only))
+    return replace(
+        run,
+        pinned=pinned,
+        embedder=embedder,
+        memory_ready=memory_ready,
+        starts=replace(starts, web_s=rig.running["web_l1"].ready_s),
+    )
+
+
+async def _measure(plan: Plan, stack: Stack, rig: Rig, processes: Processes, only: list[str]) -> Run:
     date, machine = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", _machine()
     target = Target(
-        web=Server(stack.env["HALFPENNY_URL"]),
-        upstream=Server(stack.env["HALFPENNY_UPSTREAM_URL"]),
-        key=stack.env["HALFPENNY_KEY"],
+        servers=_servers(stack, rig),
+        keys=seeding.keys(stack),
+        hot_prompts=plan.hot_prompts,
     )
-    processes = Processes(stack.home, stack.env, stack.pid)
-    memory_ready = processes.memory()
     await prepare(target)
-    by_name = {cell.name: cell for cell in cells(target)}
-    done: list[TurnResult] = []
-    for turn in turns(plan, list(by_name)):
-        done.append(await take_turn(turn, by_name[turn.cell], plan, processes, target.upstream))
-        print(f"{turn.kind} {turn.block} {turn.cell}: {dict(done[-1].outcomes)}", file=sys.stderr)
+    by_name, skipped = await _measurable(cells(target), only)
+    done = await _take_turns(plan, by_name, processes, target)
+    grown = await growth.measure(plan, stack, target, by_name["echo"], processes)
     return Run(
         date=date,
         machine=machine,
         plan=plan,
-        starts=starts,
+        pinned="",
+        peers=rig.peers,
+        skipped=skipped,
+        starts=Starts(cold_s=[], warm_s=[], web_s=0.0),
         cells=results.cell_results(list(by_name.values()), done),
-        memory_ready=memory_ready,
+        comparisons=results.comparisons(aims.pairs(), by_name, done),
+        growth=grown,
+        memory_ready={},
         memory_after=processes.memory(),
         neighbours=results.neighbours(done),
     )
 
 
+async def _measurable(found: list[Cell], only: list[str]) -> tuple[dict[str, Cell], dict[str, str]]:
+    """Return the cells by name that can be measured, and why the others can't."""
+    wanted = [cell for cell in found if not only or cell.group == "rig" or cell.name in {"echo", *only}]
+    skipped = {cell.name: reason for cell in wanted if (reason := await why_skipped(cell))}
+    return {cell.name: cell for cell in wanted if cell.name not in skipped}, skipped
+
+
+async def _take_turns(
+    plan: Plan, by_name: dict[str, Cell], processes: Processes, target: Target
+) -> list[TurnResult]:
+    done: list[TurnResult] = []
+    upstream = target.servers["upstream"]
+    for turn in turns(plan, list(by_name)):
+        done.append(await take_turn(turn, by_name[turn.cell], plan, processes, upstream))
+        _tell(done[-1])
+    rates = {name: results.capacity(cell, done) for name, cell in by_name.items()}
+    for turn in open_turns(plan, [name for name, rate in rates.items() if rate >= LEAST_RATE]):
+        rate = turn.share * rates[turn.cell]
+        done.append(await take_turn(turn, by_name[turn.cell], plan, processes, upstream, rate=rate))
+        _tell(done[-1])
+    return done
+
+
+def _servers(stack: Stack, rig: Rig) -> dict[str, Server]:
+    return {"web": Server(stack.env["HALFPENNY_URL"])} | {
+        part: server.server for part, server in rig.running.items()
+    }
+
+
 def _told(what: str, stack: Stack) -> float:
     print(f"{what}: {stack.ready_s:.1f} s", file=sys.stderr)
     return stack.ready_s
+
+
+def _tell(result: TurnResult) -> None:
+    turn, sample = result.turn, result.sample
+    rate = f" at {result.rate:.0f}/s" if result.rate else ""
+    print(f"{turn.kind} {turn.block} {turn.cell}{rate}: {dict(sample.outcomes)}", file=sys.stderr)
 
 
 def _machine() -> dict[str, str | int | float]:
@@ -118,13 +183,30 @@ def _rounded(value: object) -> object:
             return value
 
 
+def _plan(options: argparse.Namespace) -> Plan:
+    plan = replace(QUICK if options.quick else FULL, connections=options.connections)
+    if options.peers is not None:
+        plan = replace(plan, peers=options.peers)
+    return replace(plan, growth=(), embedder=False, starts=1) if options.only else plan
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a look within a minute; writes no file")
+    parser.add_argument("--quick", action="store_true", help="a look within a minute or so; writes no file")
     parser.add_argument(
-        "--connections", type=int, default=FULL.connections, help="of the throughput turns (default: 16)"
+        "--peers",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="measure LiteLLM and Portkey too (default: unless --quick); installs them if need be",
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="CELL", help="these cells and the echo; no file"
+    )
+    parser.add_argument(
+        "--connections", type=int, default=FULL.connections, help="of the loaded turns (default: 16)"
     )
     parser.add_argument("--output", type=Path, help="write the figures to this file instead")
+    parser.add_argument("--docs", action="store_true", help="write the tables into docs/performance.md, too")
     return parser.parse_args()
 
 

@@ -1,98 +1,245 @@
 """What is measured: each cell is one way that a question can be answered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
-from typing import Any
+from functools import cached_property
+from itertools import cycle, islice
+from typing import Any, Literal
 
 from benchmarks import prompts
 from benchmarks.client import Server
+from benchmarks.peers import recipes
+from benchmarks.replay import replay
+from benchmarks.zipf import Zipf
 
-BASELINE = "direct"
+Group = Literal["rig", "baseline", "ours", "peer"]
+DRAWS = 20_000
+#: LiteLLM's misses are slow: with all of the hot prompts its preparation alone would take a minute.
+PEER_PROMPTS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """`requests` may end: a turn ends with them. `expected`: the outcome that every request should have."""
+    """`requests` may end: a turn ends with them. `expected`: the outcomes that a request should have.
+
+    serving: the part whose CPU is counted. streams: pieces of the answer are timed.
+    """
 
     name: str
     title: str
+    group: Group
+    serving: str
     server: Server
     requests: Iterator[bytes]
-    expected: str
+    expected: frozenset[str]
+    streams: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """API keys by what they are for: `acme`: all caches; `exact`: L2 off; `limited`: one request a minute."""
+
+    acme: str
+    exact: str
+    limited: str
+    replay: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The stack's two servers and a key that may ask."""
+    """The servers by part ("web", "web_l1", "upstream", "echo", ...), the keys, and how many prompts are hot."""
 
-    web: Server
-    upstream: Server
-    key: str
+    servers: Mapping[str, Server]
+    keys: Keys
+    hot_prompts: int
 
-    def ask(self, prompt: str, **cache: Any) -> bytes:
+    @property
+    def web(self) -> Server:
+        return self.servers["web"]
+
+    @cached_property
+    def hot(self) -> list[str]:
+        """The prompts that hits are drawn from."""
+        return list(islice(prompts.journeys(), self.hot_prompts))
+
+    @cached_property
+    def drawn(self) -> list[str]:
+        """Hot prompts as they are asked for."""
+        return [self.hot[number] for number in Zipf(len(self.hot)).draw(DRAWS)]
+
+    def fresh(self) -> Iterator[str]:
+        """Yield prompts that are not among the hot ones."""
+        return islice(prompts.journeys(), self.hot_prompts, None)
+
+    def ask(self, prompt: str, key: str | None = None, *, stream: bool = False, **cache: Any) -> bytes:
         """Return the bytes of a question to the gateway; `cache` as the API's `cache` object."""
-        return self.web.post("/chat", self.key, {"prompt": prompt, **({"cache": cache} if cache else {})})
+        more: dict[str, Any] = {"stream": True} if stream else {}
+        return self.web.post(
+            "/chat", key or self.keys.acme, {"prompt": prompt, **more, **({"cache": cache} if cache else {})}
+        )
 
-    def ask_directly(self, prompt: str) -> bytes:
-        """Return the bytes of the same question to the demo upstream."""
-        messages = [{"role": "user", "content": prompt}]
-        return self.upstream.post("/v1/chat/completions", "none", {"model": "small-1", "messages": messages})
+    def completion(self, part: str, prompt: str, key: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """Return the bytes of the same question to an OpenAI-compatible server."""
+        body = {"model": recipes.MODEL, "messages": [{"role": "user", "content": prompt}]}
+        return self.servers[part].post("/v1/chat/completions", key, body, headers)
 
 
 def cells(target: Target) -> list[Cell]:
-    """Return all cells, the baseline first."""
-    capitals, alike = prompts.stored(), prompts.rephrased_alike()
-    mistyped = target.key[:-1] + ("a" if target.key[-1] != "a" else "b")
+    """Return the cells of all servers that are there."""
+    return [*_rig(target), *_baselines(target), *_ours(target), *_streams(target), *_peers(target)]
+
+
+def _rig(target: Target) -> Iterator[Cell]:
+    yield Cell(
+        name="reflector",
+        title="load generator alone (a socket that answers unread)",
+        group="rig",
+        serving="reflector",
+        server=target.servers["reflector"],
+        requests=cycle([target.ask(prompt) for prompt in target.drawn]),
+        expected=frozenset({"200"}),
+    )
+    yield Cell(
+        name="direct",
+        title="upstream alone, asked directly",
+        group="rig",
+        serving="upstream",
+        server=target.servers["upstream"],
+        requests=cycle([target.completion("upstream", prompt, "none") for prompt in prompts.stored()]),
+        expected=frozenset({"200"}),
+    )
+
+
+def _baselines(target: Target) -> Iterator[Cell]:
+    for name, title in (
+        ("echo", "bare ASGI echo"),
+        ("echo_get", "bare ASGI: JSON, SHA-256, one Redis GET"),
+    ):
+        yield Cell(
+            name=name,
+            title=title,
+            group="baseline",
+            serving=name,
+            server=target.servers[name],
+            requests=cycle([target.ask(prompt) for prompt in target.drawn]),
+            expected=frozenset({"200"}),
+        )
+
+
+def _ours(target: Target) -> Iterator[Cell]:
+    keys, capitals = target.keys, prompts.stored()
+    mistyped = keys.acme[:-1] + ("a" if keys.acme[-1] != "a" else "b")
+    hits = [target.ask(prompt, keys.exact) for prompt in target.drawn]
+    known = [target.ask(prompt, mode="read_only") for prompt in prompts.rephrased_alike()]
+    yield _our(target, "refused", "401, a mistyped key", cycle([target.ask(capitals[0], mistyped)]), "401")
+    yield _our(
+        target, "limited", "429, over the rate limit", cycle([target.ask(capitals[0], keys.limited)]), "429"
+    )
+    yield _our(target, "hit_memory", "L0 hit (memory)", cycle(hits), "hit_exact")
+    yield _our(target, "hit_exact", "L1 hit (Redis)", cycle(hits), "hit_exact", serving="web_l1")
+    # read_only: otherwise the answer would be copied to L1, and the wording be an exact hit next time.
+    yield _our(
+        target,
+        "hit_semantic",
+        "L2 hit, new wording (embedded)",
+        (target.ask(prompt, mode="read_only") for prompt in prompts.rephrased()),
+        "hit_semantic",
+    )
+    yield _our(
+        target,
+        "hit_semantic_known",
+        "L2 hit, wording whose vector is in Redis",
+        cycle(known),
+        "hit_semantic",
+    )
+    yield _our(
+        target,
+        "miss_exact",
+        "miss without L2, asked upstream and stored",
+        (target.ask(prompt, keys.exact) for prompt in target.fresh()),
+        "miss",
+    )
+    yield _our(
+        target,
+        "miss",
+        "miss with L2: embedded, asked upstream and stored",
+        (target.ask(prompt) for prompt in prompts.distinct()),
+        "miss",
+    )
+    yield _our(
+        target,
+        "bypass",
+        "`cache.mode: off`, no cache touched",
+        cycle([target.ask(prompt, mode="off") for prompt in capitals]),
+        "bypass",
+    )
+    yield _our(target, "stats", "`/stats`", cycle([target.web.get("/stats", keys.acme)]), "200")
+    yield _our(
+        target,
+        "mixed",
+        "replay of 5 tenants (60 % repeats, 15 % rephrased)",
+        (target.ask(question.prompt, keys.replay[question.tenant]) for question in replay(len(keys.replay))),
+        *("hit_exact", "hit_semantic", "miss"),
+    )
+
+
+def _streams(target: Target) -> Iterator[Cell]:
+    exact = target.keys.exact
+    hits = [target.ask(prompt, exact, stream=True) for prompt in target.drawn]
+    # Each of its own words: an answer that was streamed may be stored like any other.
+    fresh = (target.ask(f"{prompt} In detail.", exact, stream=True) for prompt in target.fresh())
+    yield _our(target, "stream_hit", "stream of an L0 hit", cycle(hits), "hit_exact", streams=True)
+    yield _our(target, "stream_miss", "stream of a miss without L2", fresh, "miss", streams=True)
+
+
+def _our(
+    target: Target,
+    name: str,
+    title: str,
+    requests: Iterator[bytes],
+    *expected: str,
+    serving: str = "web",
+    streams: bool = False,
+) -> Cell:
+    return Cell(
+        name=name,
+        title=title,
+        group="ours",
+        serving=serving,
+        server=target.servers[serving],
+        requests=requests,
+        expected=frozenset(expected),
+        streams=streams,
+    )
+
+
+def _peers(target: Target) -> Iterator[Cell]:
+    if "litellm" in target.servers:
+        yield _peer(target, "litellm_hit", "LiteLLM, hit (Redis)", "litellm", cycle(litellm_hits(target)))
+        fresh = (target.completion("litellm", prompt, recipes.LITELLM_KEY) for prompt in target.fresh())
+        yield _peer(target, "litellm_miss", "LiteLLM, miss", "litellm", fresh)
+    if "portkey" in target.servers:
+        headers = recipes.portkey_headers(f"{target.servers['upstream'].url}/v1")
+        asked = [target.completion("portkey", prompt, "none", headers) for prompt in target.drawn]
+        yield _peer(target, "portkey_miss", "Portkey, miss (it has no cache)", "portkey", cycle(asked))
+
+
+def litellm_hits(target: Target) -> list[bytes]:
+    """Return what LiteLLM is asked twice."""
+    hot = target.hot[:PEER_PROMPTS]
     return [
-        Cell(
-            name=BASELINE,
-            title="direct call to the demo upstream",
-            server=target.upstream,
-            requests=cycle([target.ask_directly(prompt) for prompt in capitals]),
-            expected="200",
-        ),
-        Cell(
-            name="refused",
-            title="401, a mistyped key",
-            server=target.web,
-            requests=cycle([target.web.post("/chat", mistyped, {"prompt": capitals[0]})]),
-            expected="401",
-        ),
-        Cell(
-            name="hit_exact",
-            title="L1 hit",
-            server=target.web,
-            requests=cycle([target.ask(prompt) for prompt in capitals]),
-            expected="hit_exact",
-        ),
-        # read_only: otherwise the answer would be copied to L1, and the wording be an exact hit next time.
-        Cell(
-            name="hit_semantic",
-            title="L2 hit, new wording (embedded)",
-            server=target.web,
-            requests=(target.ask(prompt, mode="read_only") for prompt in prompts.rephrased()),
-            expected="hit_semantic",
-        ),
-        Cell(
-            name="hit_semantic_known",
-            title="L2 hit, wording whose vector is in Redis",
-            server=target.web,
-            requests=cycle([target.ask(prompt, mode="read_only") for prompt in alike]),
-            expected="hit_semantic",
-        ),
-        Cell(
-            name="miss",
-            title="miss in L1 and L2, asked upstream and stored",
-            server=target.web,
-            requests=(target.ask(prompt) for prompt in prompts.distinct()),
-            expected="miss",
-        ),
-        Cell(
-            name="bypass",
-            title="`cache.mode: off`, asked upstream, no cache touched",
-            server=target.web,
-            requests=cycle([target.ask(prompt, mode="off") for prompt in capitals]),
-            expected="bypass",
-        ),
+        target.completion("litellm", hot[number], recipes.LITELLM_KEY)
+        for number in Zipf(len(hot)).draw(DRAWS)
     ]
+
+
+def _peer(target: Target, name: str, title: str, serving: str, requests: Iterator[bytes]) -> Cell:
+    return Cell(
+        name=name,
+        title=title,
+        group="peer",
+        serving=serving,
+        server=target.servers[serving],
+        requests=requests,
+        expected=frozenset({"200"}),
+    )

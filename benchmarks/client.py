@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -9,22 +11,61 @@ from urllib.parse import urlsplit
 import httptools
 
 
+class Answers:
+    """Makes answers of the bytes of one connection, one at a time."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._cache_status = ""
+        self._complete = False
+        self.body = bytearray()
+        self.piece_times: list[float] = []
+        """When each piece of the body came (perf_counter)."""
+
+    def feed(self, data: bytes) -> str | None:
+        """Return the outcome once the answer is complete: the gateway's cache status on a 200, else the code.
+
+        A lost layer is told by its reason too: `error embedding_timeout`.
+        """
+        self._complete = False
+        self._parser.feed_data(data)
+        return self._outcome() if self._complete else None
+
+    def on_message_begin(self) -> None:
+        self._cache_status = ""
+        self.body.clear()
+        self.piece_times.clear()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"x-gateway-cache":
+            self._cache_status = value.decode("ascii")
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+        self.piece_times.append(time.perf_counter())
+
+    def on_message_complete(self) -> None:
+        self._complete = True
+
+    def _outcome(self) -> str:
+        status = self._parser.get_status_code()
+        if status != 200 or not self._cache_status:
+            return str(status)
+        if self._cache_status == "error":
+            return f"error {_reason(bytes(self.body))}"
+        return self._cache_status
+
+
 class Connection(asyncio.Protocol):
     """One keep-alive connection, one request at a time. Its errors are OSErrors."""
 
     def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.WriteTransport | None = None
         self._waiting: asyncio.Future[str] | None = None
-        self._cache_status = ""
-        self.body = bytearray()
+        self.answer = Answers()
 
     async def ask(self, request: bytes) -> str:
-        """Send a request and return its outcome: the gateway's cache status on a 200, else the status code.
-
-        A lost layer is told by its reason too: `error embedding_timeout`. Raises ConnectionResetError when the
-        server hangs up first.
-        """
+        """Send a request and return its outcome. Raises ConnectionResetError when the server hangs up first."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("closed")
         self._waiting = asyncio.get_running_loop().create_future()
@@ -40,34 +81,13 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
+        outcome = self.answer.feed(data)
+        if outcome is not None and self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(outcome)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(ConnectionResetError("hung up"))
-
-    def on_message_begin(self) -> None:
-        self._cache_status = ""
-        self.body.clear()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"x-gateway-cache":
-            self._cache_status = value.decode("ascii")
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(self._outcome())
-
-    def _outcome(self) -> str:
-        status = self._parser.get_status_code()
-        if status != 200 or not self._cache_status:
-            return str(status)
-        if self._cache_status == "error":
-            return f"error {json.loads(self.body)['cache']['reason']}"
-        return self._cache_status
 
 
 class Server:
@@ -75,27 +95,31 @@ class Server:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._host = parts.hostname or "127.0.0.1"
-        self._port = parts.port or 80
+        self.address = (parts.hostname or "127.0.0.1", parts.port or 80)
+        self._host = f"{self.address[0]}:{self.address[1]}"
+        self.url = f"http://{self._host}"
 
     async def connect(self) -> Connection:
         """Return an open connection. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, self._host, self._port)
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, *self.address)
         return connection
 
-    def post(self, path: str, key: str, body: dict[str, Any]) -> bytes:
+    def post(
+        self, path: str, key: str, body: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> bytes:
         """Return the bytes of a POST with a bearer key."""
         content = json.dumps(body).encode()
+        more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         head = (
-            f"POST {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\nauthorization: Bearer {key}\r\n"
+            f"POST {path} HTTP/1.1\r\nhost: {self._host}\r\nauthorization: Bearer {key}\r\n{more}"
             f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
         )
         return head.encode() + content
 
-    def get(self, path: str) -> bytes:
-        """Return the bytes of a GET."""
-        return f"GET {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\n\r\n".encode()
+    def get(self, path: str, key: str | None = None) -> bytes:
+        """Return the bytes of a GET, with a bearer key if there is one."""
+        authorization = f"authorization: Bearer {key}\r\n" if key else ""
+        return f"GET {path} HTTP/1.1\r\nhost: {self._host}\r\n{authorization}\r\n".encode()
 
 
 class Connections:
@@ -115,3 +139,8 @@ class Connections:
     ) -> None:
         for connection in self._open:
             connection.close()
+
+
+def _reason(body: bytes) -> str:
+    """Return why a layer was lost, as the body of `/chat` says."""
+    return str(json.loads(body)["cache"]["reason"])

@@ -1,4 +1,4 @@
-"""CPU time and memory of the stack's processes, and how much of the machine neighbours took."""
+"""CPU time and memory of the measured processes, and how much of the machine neighbours took."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -29,6 +29,14 @@ class Processes:
         self._pids = {file.stem: [int(file.read_text())] for file in sorted((home / "run").glob("*.pid"))}
         self._pids |= {part: [int(pid) for pid in env[name].split()] for part, name in NAMED.items()}
         self._manager = psutil.Process(manager)
+
+    def add(self, part: str, pid: int) -> None:
+        """Count a process that does not belong to the stack as a part of its own."""
+        self._pids[part] = [pid]
+
+    def pids(self, part: str) -> list[int]:
+        """Return the processes of a part."""
+        return self._pids[part]
 
     def cpu_seconds(self) -> dict[str, float]:
         """Return the CPU time that each part has used so far, ended children included."""

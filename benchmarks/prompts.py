@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, permutations
 
 COUNTRIES = tuple(
     """Afghanistan, Albania, Algeria, Andorra, Angola, Argentina, Armenia, Australia, Austria, Azerbaijan,
@@ -47,19 +47,41 @@ _OPENINGS = (
     "Just curious: ",
     "Help me out: ",
 )
+_WAYS = (
+    *(
+        "by road",
+        "by rail",
+        "by sea",
+        "on foot",
+        "by bicycle",
+        "as the crow flies",
+        "by night train",
+        "by bus",
+    ),
+    *("on horseback", "by motorbike", "by river", "by plane"),
+)
 _KNOWN = "Which city, please, is the capital of {}?"
 
 
 def stored() -> list[str]:
     """Return the questions whose answers are stored before anything is measured, one for each country."""
-    return [f"What is the capital of {country}?" for country in COUNTRIES]
+    return [capital(country) for country in COUNTRIES]
+
+
+def capital(country: str) -> str:
+    """Return the question for a country's capital that others rephrase."""
+    return f"What is the capital of {country}?"
+
+
+def wordings(country: str) -> Iterator[str]:
+    """Yield the question for a country's capital in 98 other wordings."""
+    yield from (opening + wording.format(country) for opening in _OPENINGS for wording in _REPHRASED)
 
 
 def rephrased() -> Iterator[str]:
     """Yield the stored questions in other words, over 16,000 of them and none twice."""
-    for opening in _OPENINGS:
-        for wording in _REPHRASED:
-            yield from (opening + wording.format(country) for country in COUNTRIES)
+    each = [wordings(country) for country in COUNTRIES]
+    yield from (prompt for round_of_all in zip(*each, strict=True) for prompt in round_of_all)
 
 
 def rephrased_alike() -> list[str]:
@@ -73,3 +95,10 @@ def distinct() -> Iterator[str]:
     pairs = list(combinations(COUNTRIES, 2))
     random.Random(1).shuffle(pairs)
     yield from (f"How far is it from {one} to {other}?" for one, other in pairs)
+
+
+def journeys(seed: int = 1) -> Iterator[str]:
+    """Yield questions for ways between countries, over 300,000 of them and none twice."""
+    pairs = list(permutations(COUNTRIES, 2))
+    random.Random(seed).shuffle(pairs)
+    yield from (f"How far is it from {one} to {other} {way}?" for way in _WAYS for one, other in pairs)

@@ -1,97 +1,188 @@
 """A run as Markdown tables. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
+from benchmarks import aims
+from benchmarks.figures import Latency
 from benchmarks.processes import Memory
-from benchmarks.results import CellResult, Run
+from benchmarks.results import CellResult, Growth, OpenLoad, Run
 
 NONE = "-"
+MET = {True: "yes", False: "**no**", None: "not measured"}
+#: The generator or the upstream may be what is measured once a cell comes so near to what they can do alone.
+NEAR = 0.5
 
 
 def markdown(run: Run) -> str:
     """Return the tables of a run."""
-    return "\n\n".join(
-        (
-            _facts(run),
-            "One connection, each request after the answer to the one before (ms; ratio of the medians to the "
-            "direct call's, with a bootstrap 95 % interval):",
-            _table(
-                ("cell", "n", "p50", "p95", "p99", "max", "ratio", "as expected"),
-                (_single(cell) for cell in run.cells.values()),
-            ),
-            f"{run.plan.connections} connections (requests/s with the expected outcome: over all rounds, and of "
-            "the slowest and fastest round):",
-            _table(
-                (
-                    "cell",
-                    "n",
-                    "requests/s",
-                    "slowest-fastest",
-                    "p50 ms",
-                    "p99 ms",
-                    "as expected",
-                    "generator",
-                ),
-                (_many(cell) for cell in run.cells.values()),
-            ),
-            "CPU under that load (requests for each CPU-second of a part; CPU ms of each part for one request):",
-            _table(
-                ("cell", "per web CPU-s", "per worker CPU-s", *_parts(run)),
-                (_cpu(cell) for cell in run.cells.values()),
-            ),
-            "Memory (MiB): resident, and with shared pages counted once:",
-            _table(
-                ("part", "processes", "RSS ready", "PSS ready", "RSS after", "PSS after"),
-                (_memory(part, run.memory_ready[part], run.memory_after[part]) for part in run.memory_ready),
-            ),
-            "From start to ready (s):",
-            _table(
-                ("home", "n", "min", "median"),
-                (_start("fresh", run.starts.cold_s), _start("started before", run.starts.warm_s)),
-            ),
-        )
+    return "\n\n".join(part for part in _parts(run) if part)
+
+
+def warnings(run: Run) -> Iterator[str]:
+    """Yield cells whose figures per second the generator or the upstream may have held down."""
+    generator, upstream = (run.cells[name].per_second for name in ("reflector", "direct"))
+    for cell in run.cells.values():
+        if cell.group != "rig" and cell.per_second > NEAR * generator:
+            yield f"{cell.title}: {100 * cell.per_second / generator:.0f} % of what the generator can do"
+        asked = cell.per_second * cell.many.upstream_calls
+        if cell.group != "rig" and asked > NEAR * upstream:
+            yield f"{cell.title}: {100 * asked / upstream:.0f} % of what the upstream can do"
+
+
+def _parts(run: Run) -> Iterator[str]:
+    yield _facts(run)
+    yield "Aims (ratios of requests for a CPU-second of the serving process, with a bootstrap 95 % interval):"
+    rows = ([s.cell, s.aim, s.figure, MET[s.met]] for s in aims.standings(run))
+    yield _table(("cell", "aim", "figure", "met"), rows)
+    yield (
+        f'Closed loop. "/CPU-s": requests for a CPU-second of the serving process under {run.plan.connections} '
+        "connections; requests/s: with the expected outcome, of all rounds (slowest-fastest); latencies in ms:"
     )
+    yield _table(
+        (
+            *("cell", "/CPU-s", "vs echo", "requests/s", "p50, 1 conn.", "p99, 1 conn."),
+            *(
+                f"p50, {run.plan.connections}",
+                f"p99, {run.plan.connections}",
+                "as expected",
+                "upstream calls",
+            ),
+        ),
+        (_closed(run, name) for name in run.cells),
+    )
+    yield _open(run)
+    yield _streams(run)
+    yield _growth(run.growth)
+    yield "CPU of each part for one request under that load (ms):"
+    beside = list(run.cells["echo"].cpu_ms)
+    yield _table(("cell", "serving", *beside, "generator"), (_cpu(c, beside) for c in run.cells.values()))
+    yield "Memory (MiB): resident, and with shared pages counted once:"
+    yield _table(
+        ("part", "processes", "RSS ready", "PSS ready", "RSS after", "PSS after"),
+        (_memory(part, run.memory_ready[part], run.memory_after[part]) for part in run.memory_ready),
+    )
+    yield f"From start to ready (s); a web process alone, the rest being there: {run.starts.web_s:.1f} s."
+    yield _table(
+        ("home", "n", "min", "median"),
+        (_start("fresh", run.starts.cold_s), _start("started before", run.starts.warm_s)),
+    )
+    yield _list("Not measured", (f"`{name}`: {reason}" for name, reason in run.skipped.items()))
+    yield _list("Held down by the rig (judge these by CPU-second)", warnings(run))
 
 
 def _facts(run: Run) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items())
     usual, worst = (f"{100 * share:.0f} %" for share in run.neighbours)
+    peers = ", ".join(f"{name} {version}" for name, version in run.peers.items())
+    embedder = run.embedder and (
+        f" Embedder alone: {run.embedder['one_ms']:.1f} ms for a text, "
+        f"{run.embedder['texts_per_second']:.0f} texts/s in batches."
+    )
     return (
-        f"{run.date}: {machine}; others took {usual} of the machine in the median turn, {worst} in the worst"
+        f"{run.date}: {machine}; {run.pinned}; others took {usual} of the machine in the median turn, {worst} in "
+        f"the worst. Peers: {peers}.{embedder or ''}"
     )
 
 
-def _single(cell: CellResult) -> list[str]:
-    latency = cell.single.latency_ms
-    if latency is None:
-        return [cell.title, "0"]
-    ratio = cell.ratio and f"{cell.ratio.value:.1f} ({cell.ratio.low:.1f}-{cell.ratio.high:.1f})"
-    shown = (_ms(value) for value in (latency.p50, latency.p95, latency.p99, latency.max))
-    return [cell.title, str(latency.count), *shown, ratio or NONE, _percent(cell.single.as_expected)]
-
-
-def _many(cell: CellResult) -> list[str]:
-    latency, rates = cell.many.latency_ms, cell.per_second_by_round
+def _closed(run: Run, name: str) -> list[str]:
+    cell = run.cells[name]
+    single, many, rates = cell.single.latency_ms, cell.many.latency_ms, cell.per_second_by_round
+    of_echo = run.cells["echo"].per_cpu_second
     return [
         cell.title,
-        str(cell.many.requests),
-        f"{cell.per_second:.0f}",
-        f"{min(rates):.0f}-{max(rates):.0f}",
-        _ms(latency.p50 if latency else None),
-        _ms(latency.p99 if latency else None),
+        NONE if cell.per_cpu_second is None else f"{cell.per_cpu_second:.0f}",
+        f"{100 * cell.per_cpu_second / of_echo:.1f} %" if cell.per_cpu_second and of_echo else NONE,
+        f"{cell.per_second:.0f} ({min(rates):.0f}-{max(rates):.0f})" if rates else NONE,
+        *(_ms(value) for value in _ends(single)),
+        *(_ms(value) for value in _ends(many)),
         _percent(cell.many.as_expected),
-        f"{100 * cell.generator_share:.0f} % of a core",
+        f"{cell.many.upstream_calls:.2f}",
     ]
 
 
-def _cpu(cell: CellResult) -> list[str]:
-    rates = (NONE if rate is None else f"{rate:.0f}" for rate in cell.per_cpu_second.values())
-    return [cell.title, *rates, *(f"{spent:.2f}" for spent in cell.cpu_ms.values())]
+def _ends(latency: Latency | None) -> tuple[float | None, float | None]:
+    return (latency.p50, latency.p99) if latency else (None, None)
 
 
-def _parts(run: Run) -> list[str]:
-    return [f"{part} ms" for part in next(iter(run.cells.values())).cpu_ms]
+def _open(run: Run) -> str:
+    rows = [_open_row(cell, load) for cell in run.cells.values() for load in cell.open]
+    if not rows:
+        return ""
+    head = (
+        "cell",
+        "rate",
+        "share",
+        "n",
+        "p50",
+        "p95",
+        "p99",
+        "max",
+        "as expected",
+        "unanswered",
+        "sent late, p99",
+    )
+    return (
+        "Open loop: requests at a constant rate, a share of the rate above; ms from when each was due to be sent:"
+        "\n\n" + _table(head, rows)
+    )
+
+
+def _open_row(cell: CellResult, load: OpenLoad) -> list[str]:
+    latency = load.load.latency_ms
+    values = (latency.p50, latency.p95, latency.p99, latency.max) if latency else (None,) * 4
+    return [
+        cell.title,
+        f"{load.rate:.0f}/s",
+        f"{100 * load.share:.0f} %",
+        str(load.load.requests),
+        *(_ms(value) for value in values),
+        _percent(load.load.as_expected),
+        str(load.unanswered),
+        _ms(load.lag_p99_ms),
+    ]
+
+
+def _streams(run: Run) -> str:
+    rows = [
+        [cell.title, *(_ms(value) for value in (*_ends(cell.ttft_ms), *_ends(cell.gap_ms)))]
+        for cell in run.cells.values()
+        if cell.ttft_ms
+    ]
+    head = ("cell", "first piece p50", "first piece p99", "gap p50", "gap p99")
+    return "Streams, one connection (ms):\n\n" + _table(head, rows) if rows else ""
+
+
+def _growth(grown: Sequence[Growth]) -> str:
+    rows = (
+        [
+            f"{step.tenants:,}",
+            NONE if step.per_cpu_second is None else f"{step.per_cpu_second:.0f}",
+            f"{step.per_second:.0f}",
+            NONE if step.relative is None else f"{100 * step.relative:.0f} %",
+            _percent(step.as_expected),
+        ]
+        for step in grown
+    )
+    head = (
+        "tenants",
+        "/CPU-s",
+        "requests/s",
+        "per CPU-second, of one tenant's (echo's drift out)",
+        "as expected",
+    )
+    text = "Growth: hits of so many tenants in turn, each with a key and an answer of its own:\n\n"
+    return text + _table(head, rows) if grown else ""
+
+
+def _cpu(cell: CellResult, parts: Sequence[str]) -> list[str]:
+    spent = (cell.cpu_ms.get(part) for part in parts)
+    return [
+        cell.title,
+        f"{cell.serving_ms:.3f}",
+        *(NONE if ms is None else f"{ms:.3f}" for ms in spent),
+        f"{100 * cell.generator_share:.0f} % of a core",
+    ]
 
 
 def _memory(part: str, ready: Memory, after: Memory) -> list[str]:
@@ -101,6 +192,11 @@ def _memory(part: str, ready: Memory, after: Memory) -> list[str]:
 
 def _start(home: str, seconds: Sequence[float]) -> list[str]:
     return [home, str(len(seconds)), f"{min(seconds):.1f}", f"{median(seconds):.1f}"]
+
+
+def _list(head: str, items: Iterable[str]) -> str:
+    lines = [f"- {item}" for item in items]
+    return f"{head}:\n\n" + "\n".join(lines) if lines else ""
 
 
 def _ms(value: float | None) -> str:

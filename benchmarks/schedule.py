@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["latency", "throughput"]
+Kind = Literal["single", "many", "open"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,47 +15,78 @@ class Plan:
     """Homes in which the stack is started cold and then warm."""
     rounds: int
     slices: int
-    """Latency turns of each cell in a round."""
+    """Turns of each cell with one connection, in a round."""
     slice_requests: int
     slice_seconds: float
-    """A latency turn ends after so many requests or seconds, whichever comes first."""
+    """Such a turn ends after so many requests or seconds, whichever comes first."""
     burst_seconds: float
-    """Length of a throughput turn; each cell has one in a round."""
+    """Length of a turn with many connections; each cell has one in a round."""
     connections: int
-    """Of a throughput turn; a latency turn has one."""
+    shares: tuple[float, ...]
+    """Rates of the open loop, as shares of what a cell reached with many connections."""
+    open_seconds: float
+    open_connections: int
+    hot_prompts: int
+    """Different prompts that hits are drawn from."""
+    growth: tuple[int, ...]
+    """Numbers of tenants, rising."""
+    growth_turns: int
+    peers: bool
+    embedder: bool
+    """Whether the embedder is measured alone, too."""
 
 
 FULL = Plan(
-    starts=3,
+    starts=2,
     rounds=5,
-    slices=4,
-    slice_requests=60,
-    slice_seconds=4.0,
-    burst_seconds=5.0,
+    slices=2,
+    slice_requests=400,
+    slice_seconds=0.8,
+    burst_seconds=2.5,
     connections=16,
+    shares=(0.25, 0.5, 0.75),
+    open_seconds=3.0,
+    open_connections=64,
+    hot_prompts=5000,
+    growth=(1, 100, 1_000, 10_000),
+    growth_turns=3,
+    peers=True,
+    embedder=True,
 )
 QUICK = Plan(
     starts=1,
     rounds=1,
-    slices=2,
-    slice_requests=30,
-    slice_seconds=1.0,
-    burst_seconds=1.0,
+    slices=1,
+    slice_requests=100,
+    slice_seconds=0.3,
+    burst_seconds=0.6,
     connections=16,
+    shares=(0.5,),
+    open_seconds=0.6,
+    open_connections=64,
+    hot_prompts=500,
+    growth=(),
+    growth_turns=0,
+    peers=False,
+    embedder=False,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One cell's go. Turns of the same kind and block were measured right after each other."""
+    """One cell's go. Turns of the same kind and block were measured right after each other.
+
+    share: of the cell's capacity, in the open loop.
+    """
 
     cell: str
     kind: Kind
     block: int
+    share: float = 0.0
 
 
 def turns(plan: Plan, cells: Sequence[str]) -> list[Turn]:
-    """Return all turns in order: round robin over the cells, so that neighbours' noise hits all alike.
+    """Return the closed-loop turns in order: round robin over the cells, so that noise hits all alike.
 
     Each pass begins one cell later, so that no cell always follows the same other one.
     """
@@ -63,9 +94,18 @@ def turns(plan: Plan, cells: Sequence[str]) -> list[Turn]:
     for number in range(plan.rounds):
         for part in range(plan.slices):
             block = number * plan.slices + part
-            ordered += [Turn(cell=cell, kind="latency", block=block) for cell in _from(cells, block)]
-        ordered += [Turn(cell=cell, kind="throughput", block=number) for cell in _from(cells, number)]
+            ordered += [Turn(cell=cell, kind="single", block=block) for cell in _from(cells, block)]
+        ordered += [Turn(cell=cell, kind="many", block=number) for cell in _from(cells, number)]
     return ordered
+
+
+def open_turns(plan: Plan, cells: Sequence[str]) -> list[Turn]:
+    """Return the open-loop turns in order; they come last, since they need the capacities."""
+    return [
+        Turn(cell=cell, kind="open", block=block, share=share)
+        for block, share in enumerate(plan.shares)
+        for cell in _from(cells, block)
+    ]
 
 
 def _from(cells: Sequence[str], first: int) -> list[str]:

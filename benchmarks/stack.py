@@ -63,6 +63,28 @@ def environment(home: Path, given: Mapping[str, str], port: int) -> dict[str, st
     return {**kept, "HALFPENNY_HOME": str(home), "PORT": str(port), "DEMO_LATENCY_MS": "0"}
 
 
+def manage(stack: Stack, *arguments: str, **environment: str) -> str:
+    """Run a `manage.py` command of the stack and return what it printed. Raises StackFailed."""
+    line = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(
+        line,
+        cwd=PROJECT,
+        env=child_environment(stack, **environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StackFailed(f"manage.py {arguments[0]} failed:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def child_environment(stack: Stack, **more: str) -> dict[str, str]:
+    """Return the environment of another process of the stack, which finds the rest by its home."""
+    kept = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
+    return {**kept, "HALFPENNY_HOME": str(stack.home), **more}
+
+
 def read_env(file: Path) -> dict[str, str]:
     """Return the variables of a file that a shell could source."""
     return dict(word.split("=", 1) for word in shlex.split(file.read_text()))

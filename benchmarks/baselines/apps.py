@@ -39,6 +39,7 @@ class EchoGet:
         body = await _body(receive)
         orjson.loads(body or b"{}")
         stored = await client.get(PREFIX + hashlib.sha256(body).hexdigest()[:2])
+        assert isinstance(stored, bytes)
         await _answer(send, stored)
 
     async def _open(self) -> redis.asyncio.Redis:

@@ -66,7 +66,13 @@ INSTALLERS: dict[str, Callable[[], None]] = {"LiteLLM": litellm, "Portkey": port
 def _run(line: list[str], cwd: Path = PROJECT) -> None:
     try:
         done = subprocess.run(
-            line, cwd=cwd, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS, env=os.environ
+            line,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=INSTALL_SECONDS,
+            env=os.environ,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotInstalled(f"{Path(line[0]).name}: {type(error).__name__}") from error
