@@ -15,7 +15,7 @@ from caching.decision import Refuse, Serve, Step, decide
 from caching.embedding import Embedder, EmbeddingUnavailable
 from caching.exact import CacheUnavailable
 from caching.fingerprint import Fingerprints
-from caching.memory import AnswerMemory, HeldAnswer
+from caching.memory import HeldAnswer
 from caching.policy import CacheRules
 from caching.semantic import SemanticStore, SemanticUnavailable, StoredNeighbour
 from caching.vectors import Vector
@@ -80,30 +80,16 @@ class SimilarRecall:
     vector: Vector | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExactQuestion:
-    """What the exact layers are asked."""
-
-    tenant_id: int
-    version: int
-    """Of the tenant's policy that the call is held to."""
-    fingerprint: bytes
-    max_age_s: float | None
-    """Older answers don't serve this call."""
-
-
-def recall_held(memory: AnswerMemory, question: ExactQuestion) -> ExactHit | None:
-    """Look for the answer to this very question in the memory of this process."""
-    held = memory.get(question.tenant_id, question.version, question.fingerprint)
-    return None if held is None else _exact_hit(held, question)
-
-
 async def recall_exact(
-    asked: Awaitable[StoredAnswer | None], memory: AnswerMemory, question: ExactQuestion
+    asked: Awaitable[StoredAnswer | None],
+    hold: Callable[[StoredAnswer], HeldAnswer],
+    *,
+    max_age_s: float | None,
 ) -> ExactRecall:
-    """Wait for what L1 says of this very question; a hit is held in memory from now on.
+    """Wait for what L1 says of a question.
 
-    asked: `ExactStore.get` of the question's fingerprint.
+    asked: `ExactStore.get` of the question's fingerprint. hold: puts an answer that was found into memory (L0).
+    max_age_s: older answers don't serve this call.
     """
     try:
         answer = await asked
@@ -112,15 +98,17 @@ async def recall_exact(
     _found("exact")
     if answer is None:
         return ExactMiss()
-    held = memory.put(question.tenant_id, question.version, question.fingerprint, answer)
-    return _exact_hit(held, question) or ExactMiss(reason="too_old")
+    found = hold(answer)
+    return exact_hit(found) if is_young(answer, max_age_s) else ExactMiss(reason="too_old")
 
 
-def _exact_hit(held: HeldAnswer, question: ExactQuestion) -> ExactHit | None:
-    age_s = _age_of(held.answer)
-    if _too_old(age_s, question.max_age_s):
-        return None
-    return ExactHit(answer=held.answer, age_s=age_s, text_json=held.text_json)
+def exact_hit(held: HeldAnswer) -> ExactHit:
+    return ExactHit(answer=held.answer, age_s=_age_of(held.answer), text_json=held.text_json)
+
+
+def is_young(answer: StoredAnswer, max_age_s: float | None) -> bool:
+    """Whether the answer is young enough for a call that takes none older than this."""
+    return not _too_old(_age_of(answer), max_age_s)
 
 
 async def recall_similar(

@@ -15,7 +15,7 @@ from gateway.errors import Refusal
 from gateway.request_id import new_request_id
 from routing.catalog import Catalog
 from routing.selection import usable_names
-from tenants.key_format import digest_of
+from tenants.key_format import digest_of, digest_of_known
 from tenants.limits import LimitVerdict, RequestLimiter, Window, windows_of
 from tenants.policy import GatewayPolicy, KeyPolicy, TenantPolicy
 from tenants.snapshots import PolicyStore, PolicyUnavailable
@@ -85,18 +85,20 @@ class Callers:
     policies: PolicyStore
     _known: dict[str, Caller] = field(default_factory=dict)
 
+    def at_hand(self, digest: str) -> Caller | None:
+        """Return whose key has this digest if it was met under the policies that hold now."""
+        known = self._known.get(digest)
+        return known if known is not None and self.policies.holds(known.tenant, known.gateway) else None
+
     async def find(self, digest: str) -> Caller | None:
         """Return whose key has this digest, or None. Raises PolicyUnavailable."""
         found = await self.policies.find_key(digest)
         gateway = self.policies.gateway
         if found is None:
             return None
-        tenant, key = found
-        known = self._known.get(digest)
-        if known is not None and known.tenant is tenant and known.gateway is gateway:
-            return known
         if len(self._known) >= _MOST_CALLERS:
             self._known.clear()
+        tenant, key = found
         caller = self._known[digest] = Caller.of(tenant, key, gateway)
         return caller
 
@@ -146,8 +148,18 @@ async def admit(
     return counted(known, await limiter.admit(known.caller.windows))
 
 
+def recognise(arrival: Arrival, authorization: str, callers: Callers) -> Admission | None:
+    """Return whose key it is if that is known here already; else `identify` must look."""
+    caller = callers.at_hand(digest_of_known(_bearer(authorization)))
+    if caller is None or _expired(caller.key, arrival.started_at):
+        return None
+    return Admission(arrival=arrival, caller=caller)
+
+
 async def identify(arrival: Arrival, authorization: str, callers: Callers) -> Admission | Refused:
     """Find the key of an `Authorization: Bearer` header without counting the request."""
+    if known := recognise(arrival, authorization, callers):
+        return known
     digest = digest_of(_bearer(authorization))
     try:
         caller = await callers.find(digest) if digest else None

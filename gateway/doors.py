@@ -128,11 +128,12 @@ async def answer_chat(request: HttpRequest, question: ChatRequest) -> HttpRespon
 
 def _rendered(admission: Admission, outcome: ChatOutcome) -> HttpResponse:
     total_ms = admission.arrival.elapsed_ms()
+    request_id = shown(admission.arrival.request_id)
     return HttpResponse(
-        answers.chat_body(admission, outcome, total_ms),
+        answers.chat_body(request_id, outcome, total_ms),
         status=outcome.status,
         content_type="application/json",
-        headers=_as_text(headers.of_outcome(admission, outcome, total_ms)),
+        headers=_as_text(headers.of_outcome(request_id, admission.limits, outcome, total_ms)),
     )
 
 

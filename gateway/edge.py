@@ -16,10 +16,10 @@ from typing import Any
 from django.conf import settings
 from pydantic import ValidationError
 
-from caching.memory import ENTRY_BYTES, BoundedMemory
+from caching.memory import ENTRY_BYTES, BoundedMemory, HeldAnswer
 from caching.recall import ExactHit, ExactRecall
 from gateway import answers, headers, recalling, runtime, tracing
-from gateway.admission import Admission, Arrival, Caller, Refused, counted, identify
+from gateway.admission import Admission, Arrival, Caller, Refused, counted, identify, recognise
 from gateway.ahead import AHEAD, Ahead
 from gateway.call import ChatCall, ChatOutcome
 from gateway.errors import Refusal
@@ -27,6 +27,7 @@ from gateway.https import is_secure
 from gateway.pipeline import Begun
 from gateway.planning import Plan, plan_call
 from gateway.reading import call_of, is_plain_json, read_question
+from gateway.ready import ReadyHit
 from gateway.records import record_of
 from gateway.request_id import shown
 from gateway.runtime import RunningParts
@@ -47,13 +48,15 @@ _LONGEST_BODY = 32_768
 _PLAN_SECONDS = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     """A well-formed question and its plan: they follow from the body and the caller alone."""
 
     question: ChatRequest
-    call: ChatCall
     plan: Plan | Refusal
+    call: ChatCall
+    ready: "ReadyHit | None" = None
+    """The hit that answered it last."""
 
     def ahead(self, admission: Admission, plan: Plan | None, exact: ExactRecall | None) -> Ahead:
         """Return what is done. plan: this call's own; None if the plan is a refusal."""
@@ -72,6 +75,14 @@ class _Ended:
     admission: Admission
     outcome: ChatOutcome
     call: ChatCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """A request that an answer in memory ends."""
+
+    admission: Admission
+    ready: ReadyHit
 
 
 class Edge:
@@ -96,49 +107,35 @@ class Edge:
         body = await read_body(receive)
         if body is None:
             return
-        reached = await self._reach(scope["path"], fields, body, parts)
-        if isinstance(reached, Ahead):
-            scope[AHEAD] = reached
-            await self._inside(scope, replay(body, receive), send)
-        elif isinstance(reached, Refused):
-            await _send_refused(send, reached, secure=secure)
-        else:
-            parts.finish(record_of(reached.admission, scope["path"], reached.outcome, reached.call))
-            await _send_ended(send, reached, secure=secure)
+        match await self._reach(scope["path"], fields, body, parts):
+            case _Hit(admission, ready):
+                answer = ready.to(admission)
+                parts.finish(answer.record)
+                await _send(send, 200, answer.headers, answer.body, secure=secure)
+            case _Ended() as ended:
+                parts.finish(record_of(ended.admission, scope["path"], ended.outcome, ended.call))
+                await _send_ended(send, ended, secure=secure)
+            case Ahead() as ahead:
+                scope[AHEAD] = ahead
+                await self._inside(scope, replay(body, receive), send)
+            case Refused() as refused:
+                await _send_refused(send, refused, secure=secure)
 
     async def _reach(
         self, path: str, fields: Fields, body: bytes, parts: RunningParts
-    ) -> _Ended | Refused | Ahead:
+    ) -> _Hit | _Ended | Refused | Ahead:
         """Go as far as the edge goes: to an end, or to where the endpoint goes on."""
         arrival = Arrival.now(_text(fields, b"x-request-id"))
-        known = await identify(arrival, _text(fields, b"authorization"), parts.callers)
+        authorization = _text(fields, b"authorization")
+        known = recognise(arrival, authorization, parts.callers) or await identify(
+            arrival, authorization, parts.callers
+        )
         if isinstance(known, Refused):
             return known
         asked = self._ask(known, path, fields, body)
-        plan = asked.plan if asked and isinstance(asked.plan, Plan) else None
-        hit = recalling.at_hand(plan, parts) if plan else None
-        verdict, sent = parts.limiter.take(known.caller.windows), None
-        if verdict is None:
-            # L1 is asked while the request is counted: one wait for both.
-            sent = recalling.ask_exact(plan, parts) if plan and hit is None else None
-            verdict = await parts.limiter.admit(known.caller.windows)
-        admitted = counted(known, verdict)
-        if isinstance(admitted, Refused):
-            if sent is not None:
-                sent.close()
-            return _Ended(replace(known, limits=verdict), ChatOutcome(refusal=admitted.refusal))
-        if asked is None:
-            return Ahead(admitted=admitted)
-        if plan is None:
-            return asked.ahead(admitted, None, None)
-        exact: ExactRecall | None = hit
-        if hit is None:
-            plan = plan.of(admitted)
-            sent = sent or recalling.ask_exact(plan, parts)
-            exact = await recalling.exact(plan, parts, sent) if sent else None
-        if isinstance(exact, ExactHit):
-            return _Ended(admitted, recalling.served_exact(plan, exact), plan.call)
-        return asked.ahead(admitted, plan, exact)
+        if asked is None or not isinstance(asked.plan, Plan):
+            return await _admit(known, asked, parts)
+        return await _recall(known, asked, asked.plan, parts)
 
     def _ask(self, known: Admission, path: str, fields: Fields, body: bytes) -> _Asked | None:
         """Return the question and its plan, from memory if it came before; None if the endpoint must look."""
@@ -151,10 +148,56 @@ class Edge:
             except (BadJson, ValidationError):
                 return None
             call = call_of(question, known, path)
-            asked = _Asked(question, call, plan_call(call))
+            asked = _Asked(question, plan_call(call), call)
             if len(body) <= _LONGEST_BODY:
                 self._plans.put((known.caller, body), asked, size=_plan_bytes(body), ttl_s=_PLAN_SECONDS)
         return asked
+
+
+async def _admit(known: Admission, asked: _Asked | None, parts: RunningParts) -> _Ended | Ahead:
+    """Count a request that the endpoint will answer, whatever it asks."""
+    windows = known.caller.windows
+    admitted = counted(known, parts.limiter.take(windows) or await parts.limiter.admit(windows))
+    if isinstance(admitted, Refused):
+        return _limited(admitted)
+    return Ahead(admitted=admitted) if asked is None else asked.ahead(admitted, None, None)
+
+
+async def _recall(known: Admission, asked: _Asked, plan: Plan, parts: RunningParts) -> _Hit | _Ended | Ahead:
+    """Count a request and look for the answer to its question."""
+    held, sent = recalling.held(plan, parts), None
+    verdict = parts.limiter.take(known.caller.windows)
+    if verdict is None:
+        # L1 is asked while the request is counted: one wait for both.
+        sent = recalling.ask_exact(plan, parts) if plan.reads_exact and held is None else None
+        verdict = await parts.limiter.admit(known.caller.windows)
+    admitted = counted(known, verdict)
+    if isinstance(admitted, Refused):
+        if sent is not None:
+            sent.close()
+        return _limited(admitted)
+    if held is not None:
+        return _Hit(admitted, _ready(asked, plan, held))
+    plan = plan.of(admitted)
+    if sent is None and plan.reads_exact:
+        sent = recalling.ask_exact(plan, parts)
+    exact = await recalling.exact(plan, parts, sent)
+    if isinstance(exact, ExactHit):
+        return _Ended(admitted, recalling.served_exact(plan, exact), plan.call)
+    return asked.ahead(admitted, plan, exact)
+
+
+def _limited(refused: Refused) -> _Ended:
+    assert refused.admission is not None
+    return _Ended(refused.admission, ChatOutcome(refusal=refused.refusal))
+
+
+def _ready(asked: _Asked, plan: Plan, held: HeldAnswer) -> ReadyHit:
+    """Return the hit that answers the question, the last one if it still does."""
+    ready = asked.ready
+    if ready is None or not ready.serves(held):
+        ready = asked.ready = ReadyHit.of(plan, held)
+    return ready
 
 
 def _plan_bytes(body: bytes) -> int:
@@ -206,9 +249,10 @@ async def _send_refused(send: Send, refused: Refused, *, secure: bool) -> None:
 
 
 async def _send_ended(send: Send, ended: _Ended, *, secure: bool) -> None:
-    total_ms = ended.admission.arrival.elapsed_ms()
-    fields = headers.of_outcome(ended.admission, ended.outcome, total_ms)
-    body = answers.chat_body(ended.admission, ended.outcome, total_ms)
+    arrival = ended.admission.arrival
+    request_id, total_ms = shown(arrival.request_id), arrival.elapsed_ms()
+    fields = headers.of_outcome(request_id, ended.admission.limits, ended.outcome, total_ms)
+    body = answers.chat_body(request_id, ended.outcome, total_ms)
     await _send(send, ended.outcome.status, fields, body, secure=secure)
 
 

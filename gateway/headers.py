@@ -4,10 +4,8 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from gateway.admission import Admission
 from gateway.call import CacheReport, ChatOutcome
 from gateway.errors import Refusal
-from gateway.request_id import shown
 from tenants.limits import LimitVerdict, Window, WindowState
 
 Headers = list[tuple[bytes, bytes]]
@@ -27,19 +25,33 @@ def of_content(length: int, *, secure: bool) -> Headers:
     return found
 
 
-def of_outcome(admission: Admission, outcome: ChatOutcome, total_ms: float) -> Headers:
-    """Return every header of an ended call besides those of its content."""
-    found = [
-        (b"x-request-id", shown(admission.arrival.request_id).encode()),
-        (b"server-timing", _server_timing(total_ms, outcome.upstream_ms)),
-    ]
-    if admission.limits:
-        found += of_limits(admission.limits)
+def of_outcome(
+    request_id: str, limits: LimitVerdict | None, outcome: ChatOutcome, total_ms: float
+) -> Headers:
+    """Return every header of an ended call besides those of its content. request_id: as callers see it."""
+    found = of_call(request_id, limits, total_ms, outcome.upstream_ms)
     if outcome.refusal:
         found += of_refusal(outcome.refusal)
     elif outcome.cache:
         found += _cache(outcome.cache)
     return found
+
+
+def of_call(request_id: str, limits: LimitVerdict | None, total_ms: float, upstream_ms: float) -> Headers:
+    """Return the headers that every ended call has."""
+    found = [
+        (b"x-request-id", request_id.encode()),
+        (b"server-timing", _server_timing(total_ms, upstream_ms)),
+    ]
+    return found + of_limits(limits) if limits else found
+
+
+def of_exact_hit(ttl_s: float) -> Headers:
+    """ttl_s: how long the answer is kept from now on."""
+    return [
+        (b"x-gateway-cache", b"hit_exact"),
+        (b"cache-status", b'halfpenny; hit; ttl=%d; detail="exact"' % ttl_s),
+    ]
 
 
 def of_refusal(refusal: Refusal) -> Headers:
@@ -84,6 +96,8 @@ def _name(window: Window) -> bytes:
 
 
 def _cache(report: CacheReport) -> Headers:
+    if report.status == "hit_exact":
+        return of_exact_hit(report.ttl_s or 0.0)
     return [
         (b"x-gateway-cache", report.status.encode()),
         (b"cache-status", f"halfpenny; {_cache_status(report)}".encode()),
@@ -93,9 +107,7 @@ def _cache(report: CacheReport) -> Headers:
 def _cache_status(report: CacheReport) -> str:
     """Return the parameters of RFC 9211 for one cache."""
     match report.status:
-        case "hit_exact":
-            return f'hit; ttl={int(report.ttl_s or 0)}; detail="exact"'
-        case "hit_semantic":
+        case "hit_exact" | "hit_semantic":
             return f'hit; ttl={int(report.ttl_s or 0)}; detail="similarity={report.similarity:.3f}"'
         case "miss":
             return "fwd=miss"

@@ -1,5 +1,7 @@
 """The recall stages of a call: which layers are asked, and what the caller is told of them."""
 
+import functools
+import math
 import time
 from collections.abc import Coroutine
 from typing import Any, TypedDict
@@ -7,10 +9,10 @@ from uuid import UUID
 
 from caching import recall
 from caching.answers import StoredAnswer
+from caching.memory import HeldAnswer
 from caching.recall import (
     ExactHit,
     ExactMiss,
-    ExactQuestion,
     ExactRecall,
     SimilarHit,
     SimilarMiss,
@@ -21,8 +23,8 @@ from gateway import tracing
 from gateway.call import CacheReport, ChatOutcome
 from gateway.parts import Parts
 from gateway.planning import Plan
-from routing.catalog import Catalog
-from routing.pricing import Usage, cost_nano, price_at
+from routing.catalog import Catalog, Target
+from routing.pricing import Usage, cost_nano, next_change, price_at
 
 
 class _Place(TypedDict):
@@ -33,17 +35,24 @@ class _Place(TypedDict):
     ttl_s: float
 
 
-def at_hand(plan: Plan, parts: Parts) -> ExactHit | None:
-    """Look into this process's memory (L0) if the call may read it."""
+def held(plan: Plan, parts: Parts) -> HeldAnswer | None:
+    """Look into this process's memory (L0) if the call may read it.
+
+    None too for an answer that is too old for the call or of a model that its key may not use: L1 is asked then.
+    """
     if not plan.reads_exact:
         return None
-    found = recall.recall_held(parts.memory, _question(plan))
-    return found if found is not None and _is_usable(plan, found) else None
+    call = plan.call
+    caller = call.admission.caller
+    found = parts.memory.get(plan.tenant_id, caller.tenant.version, plan.prints.exact)
+    if found is None or found.answer.model not in caller.usable_models:
+        return None
+    return found if recall.is_young(found.answer, call.cache.max_age_s) else None
 
 
-def ask_exact(plan: Plan, parts: Parts) -> Coroutine[Any, Any, StoredAnswer | None] | None:
-    """Send the question to L1, if the call may read it, for `exact` to wait for."""
-    return parts.exact.get(plan.tenant_id, plan.prints.exact) if plan.reads_exact else None
+def ask_exact(plan: Plan, parts: Parts) -> Coroutine[Any, Any, StoredAnswer | None]:
+    """Send the question to L1, for `exact` to wait for."""
+    return parts.exact.get(plan.tenant_id, plan.prints.exact)
 
 
 async def exact(
@@ -53,15 +62,19 @@ async def exact(
 
     asked: what `ask_exact` sent already; memory was looked into before it.
     """
-    if asked is None:
-        if hit := at_hand(plan, parts):
-            return hit
-        asked = ask_exact(plan, parts)
-    if asked is None:
+    if not plan.reads_exact:
         return None
     with tracing.stage("recall_exact"):
-        found = await recall.recall_exact(asked, parts.memory, _question(plan))
-    if isinstance(found, ExactHit) and not _is_usable(plan, found):
+        if asked is None and (at_hand := held(plan, parts)):
+            return recall.exact_hit(at_hand)
+        found = await recall.recall_exact(
+            asked or ask_exact(plan, parts),
+            functools.partial(
+                parts.memory.put, plan.tenant_id, plan.call.admission.tenant.version, plan.prints.exact
+            ),
+            max_age_s=plan.call.cache.max_age_s,
+        )
+    if isinstance(found, ExactHit) and found.answer.model not in plan.call.admission.caller.usable_models:
         return ExactMiss(reason="model_not_allowed")
     return found
 
@@ -131,25 +144,23 @@ def _served(
 
 def saving_nano(plan: Plan, answer: StoredAnswer, now: float) -> int:
     """Return what asking again would have cost: the stored usage at the price of now, else what it had cost."""
-    targets = plan.call.admission.gateway.part(Catalog).targets
-    target = next((t for t in targets if (t.provider, t.name) == (answer.provider, answer.model)), None)
+    target = _target_of(plan, answer)
     price = price_at(target, now) if target else None
     if price is None:
         return answer.cost_nano
     return cost_nano(price, Usage(input_tokens=answer.input_tokens, output_tokens=answer.output_tokens))
 
 
-def _question(plan: Plan) -> ExactQuestion:
-    return ExactQuestion(
-        tenant_id=plan.tenant_id,
-        version=plan.call.admission.tenant.version,
-        fingerprint=plan.prints.exact,
-        max_age_s=plan.call.cache.max_age_s,
-    )
+def saving_holds_until(plan: Plan, answer: StoredAnswer, now: float) -> float:
+    """Return the Unix time from which the saving may be another."""
+    target = _target_of(plan, answer)
+    return next_change(target, now) if target else math.inf
 
 
-def _is_usable(plan: Plan, hit: ExactHit) -> bool:
-    return hit.answer.model in plan.call.admission.caller.usable_models
+def _target_of(plan: Plan, answer: StoredAnswer) -> Target | None:
+    """Return the model that gave the answer, if it is still active."""
+    targets = plan.call.admission.gateway.part(Catalog).targets
+    return next((t for t in targets if (t.provider, t.name) == (answer.provider, answer.model)), None)
 
 
 def _place(answer: StoredAnswer, age_s: float) -> _Place:

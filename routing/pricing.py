@@ -1,5 +1,6 @@
 """What a call costs: integer nano-USD, from prices in pico-USD per token."""
 
+import math
 from dataclasses import dataclass
 
 from routing.catalog import Price, Target
@@ -22,6 +23,13 @@ class Usage:
 def price_at(target: Target, when: float) -> Price | None:
     """Return the price that holds at this Unix time, or None before the first one begins."""
     return next((price for price in target.prices if price.effective_from <= when), None)
+
+
+def next_change(target: Target, when: float) -> float:
+    """Return the Unix time from which another price holds than at `when`; infinity if none is set."""
+    return min(
+        (price.effective_from for price in target.prices if price.effective_from > when), default=math.inf
+    )
 
 
 def cost_nano(price: Price, usage: Usage) -> int:

@@ -44,6 +44,11 @@ def digest_of(presented: str) -> str | None:
     return _digest(presented) if _checksum(body) == checksum else None
 
 
+def digest_of_known(presented: str) -> str:
+    """Return the digest by which a key is found that is known already; its form was looked at before."""
+    return hashlib.sha256(presented.encode()).hexdigest()
+
+
 def _digest(plaintext: str) -> str:
     return hashlib.sha256(plaintext.encode("ascii")).hexdigest()
 

@@ -179,6 +179,10 @@ class PolicyStore:
             raise PolicyUnavailable("no policy yet")
         return self._gateway
 
+    def holds(self, tenant: TenantPolicy, gateway: GatewayPolicy) -> bool:
+        """Whether these very policies are those of now."""
+        return self._tenants.get(tenant.tenant_id) is tenant and self._gateway is gateway
+
     async def start(self) -> None:
         """Load the gateway-wide policy if it can be had, and begin to watch for changes."""
         await self._look()

@@ -51,14 +51,14 @@ def test_the_gateway_wide_window_is_never_shown() -> None:
 
 def test_a_hit_says_so_in_both_headers() -> None:
     report = CacheReport(status="hit_semantic", similarity=0.91234, ttl_s=99.9, entry=uuid4())
-    found = text_of(headers.of_outcome(admission(), ChatOutcome(cache=report), 1.0))
+    found = text_of(headers.of_outcome("req_X", admission().limits, ChatOutcome(cache=report), 1.0))
     assert found["x-gateway-cache"] == "hit_semantic"
     assert found["cache-status"] == 'halfpenny; hit; ttl=99; detail="similarity=0.912"'
 
 
 def test_a_refusal_says_nothing_of_the_cache() -> None:
     outcome = ChatOutcome(refusal=rate_limited("key", 10, 60, 12), cache=CacheReport(status="miss"))
-    found = text_of(headers.of_outcome(admission(), outcome, 1.0))
+    found = text_of(headers.of_outcome("req_X", admission().limits, outcome, 1.0))
     assert found["retry-after"] == "12"
     assert not {"x-gateway-cache", "cache-status"} & found.keys()
 

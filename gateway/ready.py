@@ -1,0 +1,65 @@
+"""A hit from memory with everything made that doesn't differ from one call to the next.
+
+It is made once by the functions that make every other answer (gateway.recalling, gateway.answers,
+gateway.records); a call then only fills in its own id, times and limits.
+"""
+
+import time
+from dataclasses import dataclass
+
+from analytics.record import FinishedCall, PreparedRecord
+from caching.memory import HeldAnswer
+from caching.recall import exact_hit
+from gateway import headers, recalling
+from gateway.admission import Admission
+from gateway.answers import AnswerFrame, frame_of
+from gateway.planning import Plan
+from gateway.records import record_of
+from gateway.request_id import shown
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyAnswer:
+    """What one call gets and leaves."""
+
+    body: bytes
+    headers: headers.Headers
+    record: FinishedCall
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyHit:
+    """One held answer for the calls of one plan."""
+
+    held: HeldAnswer
+    until: float
+    """Unix seconds from which the saving may be another."""
+    frame: AnswerFrame
+    record: PreparedRecord
+
+    @classmethod
+    def of(cls, plan: Plan, held: HeldAnswer) -> "ReadyHit":
+        outcome = recalling.served_exact(plan, exact_hit(held))
+        return cls(
+            held=held,
+            until=recalling.saving_holds_until(plan, held.answer, time.time()),
+            frame=frame_of(outcome),
+            record=PreparedRecord(record_of(plan.call.admission, plan.call.endpoint, outcome, plan.call)),
+        )
+
+    def serves(self, held: HeldAnswer) -> bool:
+        """Whether this is still the hit of that answer."""
+        return self.held is held and time.time() < self.until
+
+    def to(self, admission: Admission) -> ReadyAnswer:
+        """Return the answer to a call that is admitted and ends now."""
+        arrival, stored = admission.arrival, self.held.answer
+        request_id, total_ms, now = shown(arrival.request_id), arrival.elapsed_ms(), time.time()
+        fields = headers.of_call(request_id, admission.limits, total_ms, 0.0)
+        return ReadyAnswer(
+            body=self.frame.filled(request_id, max(0.0, now - stored.created_at), total_ms),
+            headers=fields + headers.of_exact_hit(max(0.0, stored.expires_at - now)),
+            record=self.record.at(
+                arrival.request_id, arrival.started_at, total_ms, arrival.client_request_id
+            ),
+        )
