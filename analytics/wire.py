@@ -86,7 +86,7 @@ def packed(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
             yield entry
             entry, size = [], 0
         entry.append(line)
-        size += len(line)
+        size += len(line) + 1
     if entry:
         yield entry
 

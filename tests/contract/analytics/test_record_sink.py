@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import redis
 
-from analytics.record import CallRecord
+from analytics.record import CallRecord, PreparedRecord
 from analytics.recording import RecordSink, StreamRecordSink
 from analytics.testing import MemoryRecordSink
 from analytics.wire import decode
@@ -49,6 +49,15 @@ async def test_a_record_arrives_as_it_was(sink_and_taken: Case) -> None:
     record = record_of(entry_id=uuid.uuid4(), attempts=[{"target": "small-1"}], tags=("x",), saved_nano=2**40)
     sink.put(record)
     assert await taken() == [record]
+
+
+async def test_a_repeated_call_arrives_as_a_whole_record(sink_and_taken: Case) -> None:
+    sink, taken = sink_and_taken
+    prepared = PreparedRecord(record_of(cache_status="hit_exact", model="small-1", tags=("x",)))
+    calls = [prepared.at(uuid.uuid4(), 1.5 + number, 0.125, f"caller-{number}") for number in range(3)]
+    for call in calls:
+        sink.put(call)
+    assert await taken() == [call.whole() for call in calls]
 
 
 @pytest.mark.parametrize("decision", [{"text": "\ud800"}, {"huge": 2**70}, {1: {2: 3}}, {"odd": object()}])

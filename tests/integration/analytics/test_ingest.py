@@ -1,17 +1,20 @@
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 import redis
 from django.db import connection
 
-from analytics.ingest import DEAD, GROUP, Ingest
+from analytics.ingest import DEAD, GROUP, Ingest, records_waiting
 from analytics.models import RequestRecord
-from analytics.record import CallRecord
-from analytics.wire import FIELD, STREAM, encode
+from analytics.record import CallRecord, PreparedRecord
+from analytics.rows import Row
+from analytics.wire import FIELD, STREAM, encode, value_of
 from tenants.models import Tenant
 from tests.records import record_of
 
@@ -27,6 +30,11 @@ def ingest(records_tables: None, state_redis: "redis.Redis") -> Iterator[Ingest]
 def _produce(client: "redis.Redis", *records: CallRecord) -> None:
     for record in records:
         client.xadd(STREAM, {FIELD: encode(record)})
+
+
+def _produce_together(client: "redis.Redis", *lines: bytes) -> None:
+    """Add one entry with these lines."""
+    client.xadd(STREAM, {FIELD: value_of(list(lines))})
 
 
 def _drain(ingest: Ingest) -> None:
@@ -125,6 +133,132 @@ def test_a_poisonous_entry_is_put_away_and_the_rest_lands(
     assert (state_redis.xlen(STREAM), ingest.counts.dead) == (0, 1)
 
 
+def test_an_entry_of_the_release_before_is_read(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    """One record in an entry, every column told: as that release wrote it."""
+    old = {
+        "id": "01a20151-5ef4-4421-2b9f-3d13742d7ee4",
+        "tenant_id": alice.pk,
+        "started_at": time.time(),
+        "key_public_id": "alicekey22",
+        "endpoint": "/chat",
+        "status": 200,
+        "total_ms": 0.1234,
+        "client_request_id": "",
+        "purpose": "request",
+        "error_code": "",
+        "model_asked": "auto",
+        "model": "small-1",
+        "provider": "demo",
+        "rule": "default-simple",
+        "complexity": "simple",
+        "complexity_score": 0.31,
+        "cache_status": "hit_exact",
+        "cache_reason": "",
+        "similarity": None,
+        "entry_id": "0ddb5864-772f-4505-bbaf-7d53842bd22b",
+        "finish_reason": "stop",
+        "stream": False,
+        "input_tokens": 12,
+        "output_tokens": 80,
+        "cost_nano": 0,
+        "saved_nano": 124000,
+        "overhead_nano": 0,
+        "upstream_ms": 0.0,
+        "policy_version": 7,
+        "attempts": [],
+        "decision": {},
+        "tags": [],
+    }
+    state_redis.xadd("hp:records", {b"r": json.dumps(old, separators=(",", ":"))})
+    _drain(ingest)
+    row = RequestRecord.objects.get()
+    assert (str(row.id), str(row.entry_id)) == (old["id"], old["entry_id"])
+    assert {name: value for name, value in vars(row).items() if name in old and "id" not in name} == {
+        name: value for name, value in {**old, "started_at": row.started_at}.items() if "id" not in name
+    }
+    assert row.started_at.timestamp() == pytest.approx(old["started_at"], abs=1e-6)
+
+
+def test_a_column_of_a_later_release_is_left_out(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    line = encode(record_of(alice.pk))[:-1] + b',"column_to_come":[1]}'
+    _produce_together(state_redis, line)
+    _drain(ingest)
+    assert RequestRecord.objects.count() == 1
+
+
+def test_the_records_of_one_entry_become_a_row_each(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    prepared = PreparedRecord(record_of(alice.pk, tags=("a",), cache_status="hit_exact"))
+    calls = [prepared.at(uuid4(), time.time(), 0.2, f"caller-{number}") for number in range(30)]
+    _produce_together(state_redis, *map(encode, calls))
+    _drain(ingest)
+    rows = RequestRecord.objects.order_by("id").values_list("id", "client_request_id", "cache_status", "tags")
+    assert list(rows) == sorted((call.id, call.client_request_id, "hit_exact", ["a"]) for call in calls)
+    assert (ingest.counts.inserted, state_redis.xlen(STREAM)) == (30, 0)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"id": "torn',
+        b"",
+        b"null",
+        encode(record_of(cost_nano=2**63)),
+        encode(record_of(status=70_000)),
+        encode(record_of(started_at=0.0)),
+    ],
+)
+def test_a_broken_line_does_not_take_the_others_of_its_entry_along(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant, broken: bytes
+) -> None:
+    good = [encode(record_of(alice.pk)) for _ in range(20)]
+    _produce_together(state_redis, *good[:7], broken, *good[7:])
+    _drain(ingest)
+    assert (RequestRecord.objects.count(), ingest.counts.dead, state_redis.xlen(STREAM)) == (20, 1, 0)
+    (dead,) = _dead(state_redis)
+    assert dead[FIELD] == broken
+
+
+def test_only_the_broken_line_of_an_entry_can_be_put_back(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    _produce_together(state_redis, encode(record_of(alice.pk)), b"{")
+    _drain(ingest)
+    assert ingest.revive_dead() == 1
+    _drain(ingest)
+    assert (RequestRecord.objects.count(), ingest.counts.skipped, len(_dead(state_redis))) == (1, 0, 1)
+
+
+def test_waiting_records_are_counted_not_entries(state_redis: "redis.Redis", ingest: Ingest) -> None:
+    _produce_together(state_redis, *[b"{}"] * 7)
+    _produce_together(state_redis, b"{}")
+    assert records_waiting(state_redis) == 8
+    for _ in range(98):
+        _produce_together(state_redis, *[b"{}"] * 4)
+    assert records_waiting(state_redis) == 100 * (8 + 18 * 4) // 20
+
+
+def test_many_small_entries_are_settled_together(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    insert = Ingest._insert
+
+    def measured(self: Ingest, rows: list[Row]) -> None:
+        sizes.append(len(rows))
+        insert(self, rows)
+
+    monkeypatch.setattr(Ingest, "_insert", measured)
+    _produce(state_redis, *(record_of(alice.pk) for _ in range(300)))
+    _drain(ingest)
+    assert sizes == [300]
+
+
 def test_dead_entries_can_be_put_back(ingest: Ingest, state_redis: "redis.Redis", alice: Tenant) -> None:
     state_redis.xadd(
         DEAD, {FIELD: encode(record_of(alice.pk)), b"reason": b"delivered too often", b"entry": b"1-1"}
@@ -164,12 +298,14 @@ def test_what_a_dead_member_read_is_taken_over(
 def test_an_entry_that_was_delivered_too_often_is_put_away(
     ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
 ) -> None:
-    _produce(state_redis, record_of(alice.pk))
+    lines = [encode(record_of(alice.pk)) for _ in range(3)]
+    _produce_together(state_redis, *lines)
     state_redis.xreadgroup(GROUP, "member", {STREAM: ">"})
     for _ in range(5):
         state_redis.xautoclaim(STREAM, GROUP, "member", min_idle_time=0)
     _drain(ingest)
-    assert (RequestRecord.objects.count(), len(_dead(state_redis))) == (0, 1)
+    assert (RequestRecord.objects.count(), state_redis.xlen(STREAM)) == (0, 0)
+    assert [dead[FIELD] for dead in _dead(state_redis)] == lines
 
 
 def test_an_outage_of_postgres_is_waited_out(

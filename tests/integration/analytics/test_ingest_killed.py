@@ -18,7 +18,7 @@ from django.db import connection
 
 from analytics.ingest import DEAD
 from analytics.models import RequestRecord
-from analytics.wire import FIELD, STREAM, encode
+from analytics.wire import FIELD, STREAM, encode, value_of
 from tenants.models import Tenant
 from tests.records import record_of, until
 
@@ -67,7 +67,7 @@ class Running:
 
 
 class Producer(threading.Thread):
-    """Adds records to the stream, some of them twice, until told to stop."""
+    """Adds entries of one to three records to the stream, some of them twice, until told to stop."""
 
     def __init__(self, client: "redis.Redis", tenant_id: int) -> None:
         super().__init__(daemon=True)
@@ -76,10 +76,10 @@ class Producer(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.wait(0.002):
-            record = record_of(self._tenant_id)
+            records = [record_of(self._tenant_id) for _ in range(1 + len(self.ids) % 3)]
             for _ in range(1 + (len(self.ids) % 10 == 0)):
-                self._client.xadd(STREAM, {FIELD: encode(record)})
-            self.ids.add(str(record.id))
+                self._client.xadd(STREAM, {FIELD: value_of([encode(record) for record in records])})
+            self.ids.update(str(record.id) for record in records)
 
     def stop(self) -> None:
         self._stopping.set()

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from analytics.metrics import RECORDS_LOST, RECORDS_SPOOLED
 from analytics.recording import StreamRecordSink
 from analytics.spool import Spool
-from analytics.wire import decode, encode
+from analytics.wire import MOST_RECORDS, STREAM, decode, encode
 from tests.records import record_of, stream_lines, until
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -56,6 +56,15 @@ def _leave_a_file_with_a_torn_line(folder: Path, line: bytes) -> None:
     spool.close()
     with next(folder.glob("*.jsonl")).open("ab") as file:
         file.write(b'{"id": "torn')
+
+
+async def test_records_put_together_share_entries(state_redis: "redis.Redis") -> None:
+    sink = StreamRecordSink()
+    await sink.start()
+    for _ in range(MOST_RECORDS + 10):
+        sink.put(record_of())
+    await sink.stop()
+    assert (len(stream_lines(state_redis)), state_redis.xlen(STREAM)) == (MOST_RECORDS + 10, 2)
 
 
 async def test_a_dead_redis_leaves_the_records_in_a_private_file(settings: Settings, spool_dir: Path) -> None:
