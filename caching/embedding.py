@@ -1,8 +1,8 @@
 """Questions' vectors from the embedding worker: Celery takes the texts there, a Redis list brings vectors back.
 
-A text is looked up in the tenant's vector cache, gathered with others for two milliseconds, published as one
-task in a thread of its own (kombu blocks), and awaited on the list that belongs to this process. All of it
-together has one strict budget; after some failures in a row a breaker leaves the worker alone for a while.
+A text is looked up in the tenant's vector cache, queued (embedding_line), published in a batch in a thread of its
+own (kombu blocks), and awaited on the list that belongs to this process. All of it together has one strict budget.
+What would not be answered within it is refused at once; a breaker leaves a silent worker alone for a while.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from typing import Any, Protocol
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.conf import settings
 
@@ -19,36 +19,29 @@ from caching.breaker import Breaker
 from caching.cache_redis import REDIS_ERRORS, async_client, reply_key
 from caching.embedder import current_embedder_id
 from caching.embedding_frames import BrokenFrame
+from caching.embedding_line import MAX_BATCH, Batch, EmbeddingLine, EmbeddingUnavailable
 from caching.embedding_publisher import PublishFailed, TaskPublisher
+from caching.pace import Pace
 from caching.vector_cache import VectorCache
 from caching.vectors import Vector
+
+__all__ = ["CeleryEmbedder", "Embedder", "EmbeddingUnavailable"]
 
 log = logging.getLogger(__name__)
 
 #: Longer texts aren't sent at all: far beyond any embedder's limit, they would only burden the broker.
 MAX_CHARACTERS = 40_000
-GATHER_SECONDS = 0.002
-MAX_BATCH = 32
+#: How long a text may wait for an idle worker when no call waits for its vector.
+PATIENT_SECONDS = 30.0
+#: Until the first reply a full batch is thought to take this long, about what one core needs for a small model.
+_FIRST_GUESS_SECONDS = 0.1
+#: The share of the budget that a batch must have been out without any reply. A text that waited before it left
+#: has little time left then; that it runs out says nothing of the worker.
+_SILENCE = 0.75
+#: The ends of a text and of its batch are one moment, told by two timers.
+_TIMER_SECONDS = 0.002
 _BLOCK_SECONDS = 1.0
 _RECONNECT_SECONDS = 0.1
-
-
-class EmbeddingUnavailable(Exception):
-    """There is no vector for a text.
-
-    `reason`: `timeout`, `breaker_open`, `overloaded`, `broker` (the queue or the reply list can't be reached),
-    `other_embedder` (the worker has another model than this process expects), `broken_reply`; or, about the
-    text itself, `too_long`, `invalid`.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    @property
-    def about_text(self) -> bool:
-        """Whether no embedder of this kind will ever take the text."""
-        return self.reason in ("too_long", "invalid")
 
 
 class Embedder(Protocol):
@@ -57,40 +50,8 @@ class Embedder(Protocol):
     async def embed(self, tenant_id: int, text: str) -> Vector:
         """Return the vector within the embedder's budget; raises EmbeddingUnavailable."""
 
-
-class _Batch:
-    """Texts that travel together and what their callers wait on."""
-
-    def __init__(self) -> None:
-        self.id = uuid4()
-        self.texts: list[str] = []
-        self.waiting: list[asyncio.Future[Vector]] = []
-
-    def add(self, text: str) -> asyncio.Future[Vector]:
-        future: asyncio.Future[Vector] = asyncio.get_running_loop().create_future()
-        self.texts.append(text)
-        self.waiting.append(future)
-        return future
-
-    def refuse(self, reason: str) -> None:
-        for future in self.waiting:
-            if not future.done():
-                future.set_exception(EmbeddingUnavailable(reason))
-
-    def settle(self, outcomes: tuple[Vector | str, ...], embedder_id: str) -> None:
-        """Give each caller its outcome; vectors of another embedder than expected are refused."""
-        if len(outcomes) != len(self.waiting):
-            self.refuse("broken_reply")
-            return
-        for future, outcome in zip(self.waiting, outcomes, strict=True):
-            if future.done():
-                metrics.LATE_REPLIES.inc()
-            elif isinstance(outcome, str):
-                future.set_exception(EmbeddingUnavailable(outcome))
-            elif outcome.embedder_id != embedder_id:
-                future.set_exception(EmbeddingUnavailable("other_embedder"))
-            else:
-                future.set_result(outcome)
+    async def embed_patiently(self, tenant_id: int, text: str) -> Vector:
+        """Return the vector once nobody else needs the embedder; raises EmbeddingUnavailable after a while."""
 
 
 class CeleryEmbedder:
@@ -109,17 +70,21 @@ class CeleryEmbedder:
         max_in_flight: texts beyond it are refused at once. keep_vectors: whether the vector cache is used.
         """
         self._budget = settings.EMBEDDING_BUDGET_SECONDS if budget_seconds is None else budget_seconds
-        self._max_in_flight = max_in_flight
-        self._breaker = breaker or Breaker(failures_to_open=3, open_seconds=2.0)
         self._embedder_id = current_embedder_id()
         self._process_id = uuid4().hex
         self._redis = async_client()
         self._replies = async_client(max_connections=1, timeout_s=2 * _BLOCK_SECONDS)
         self._vectors = VectorCache(self._redis, embedder_id=self._embedder_id) if keep_vectors else None
+        self._lookups = Breaker(failures_to_open=3, open_seconds=2.0)
         self._publisher = TaskPublisher(self._process_id, self._embedder_id)
-        self._in_flight = 0
-        self._gathering: _Batch | None = None
-        self._sent: dict[UUID, _Batch] = {}
+        self._line = EmbeddingLine(
+            self._begin_to_publish,
+            embedder_id=self._embedder_id,
+            breaker=breaker or Breaker(failures_to_open=3, open_seconds=2.0),
+            pace=Pace(max_batch=MAX_BATCH, first_guess=_FIRST_GUESS_SECONDS),
+            silence_seconds=_SILENCE * self._budget,
+            max_texts=max_in_flight,
+        )
         self._background: set[asyncio.Task[None]] = set()
         self._reader: asyncio.Task[None] | None = None
 
@@ -131,106 +96,64 @@ class CeleryEmbedder:
     async def stop(self) -> None:
         """Refuse what still waits and let go of all connections."""
         await _end({task for task in (self._reader, *self._background) if task})
-        for batch in (self._gathering, *self._sent.values()):
-            if batch is not None:
-                batch.refuse("broker")
+        self._line.close()
         self._publisher.close()
         await self._replies.aclose()
         await self._redis.aclose()
 
     async def embed(self, tenant_id: int, text: str) -> Vector:
+        return await self._embed(tenant_id, text, seconds=self._budget, patiently=False)
+
+    async def embed_patiently(self, tenant_id: int, text: str) -> Vector:
+        return await self._embed(tenant_id, text, seconds=PATIENT_SECONDS, patiently=True)
+
+    async def _embed(self, tenant_id: int, text: str, *, seconds: float, patiently: bool) -> Vector:
         _check(text)
-        if self._in_flight >= self._max_in_flight:
-            raise EmbeddingUnavailable("overloaded")
-        if not self._breaker.allows():
-            raise EmbeddingUnavailable("breaker_open")
-        self._in_flight += 1
+        end = time.monotonic() + seconds
         try:
-            return await self._embed(tenant_id, text)
-        finally:
-            self._in_flight -= 1
-
-    async def _embed(self, tenant_id: int, text: str) -> Vector:
-        """Return the vector and tell the breaker how it went."""
-        try:
-            async with asyncio.timeout(self._budget):
-                vector = await self._known_or_asked(tenant_id, text)
+            async with asyncio.timeout(seconds):
+                if vector := await self._known(tenant_id, text):
+                    return vector
+                ask = self._line.ask_patiently if patiently else self._line.ask
+                vector = await ask(text, end=end)
         except TimeoutError:
-            self._breaker.failed()
+            self._line.give_up(spare_seconds=_TIMER_SECONDS)
             raise EmbeddingUnavailable("timeout") from None
-        except REDIS_ERRORS:
-            self._breaker.failed()
-            raise EmbeddingUnavailable("broker") from None
-        except EmbeddingUnavailable as refusal:
-            if refusal.about_text:
-                self._breaker.succeeded()
-            else:
-                self._breaker.failed()
-            raise
-        self._breaker.succeeded()
-        return vector
-
-    async def _known_or_asked(self, tenant_id: int, text: str) -> Vector:
-        if self._vectors is None:
-            return await self._gather(text)
-        if vector := await self._vectors.get(tenant_id, text):
-            metrics.EMBEDDED_TEXTS.labels(source="cache").inc()
-            return vector
-        vector = await self._gather(text)
         metrics.EMBEDDED_TEXTS.labels(source="worker").inc()
-        self._keep(self._vectors, tenant_id, text, vector)
+        self._keep(tenant_id, text, vector)
         return vector
 
-    def _keep(self, vectors: VectorCache, tenant_id: int, text: str, vector: Vector) -> None:
-        async def keep() -> None:
-            try:
-                await vectors.put(tenant_id, text, vector)
-            except REDIS_ERRORS as error:
-                metrics.UNSTORED.labels(layer="vector", reason=type(error).__name__).inc()
+    async def _known(self, tenant_id: int, text: str) -> Vector | None:
+        """Return the kept vector, if any. Raises EmbeddingUnavailable without Redis, which also brings replies."""
+        if self._vectors is None:
+            return None
+        if not self._lookups.allows():
+            raise EmbeddingUnavailable("breaker_open")
+        try:
+            vector = await self._vectors.get(tenant_id, text)
+        except REDIS_ERRORS:
+            self._lookups.failed()
+            raise EmbeddingUnavailable("broker") from None
+        self._lookups.succeeded()
+        if vector is not None:
+            metrics.EMBEDDED_TEXTS.labels(source="cache").inc()
+        return vector
 
-        self._start(keep())
+    def _keep(self, tenant_id: int, text: str, vector: Vector) -> None:
+        """Begin to put the vector into the vector cache."""
+        if self._vectors is not None:
+            self._start(_keep(self._vectors, tenant_id, text, vector))
 
-    def _gather(self, text: str) -> asyncio.Future[Vector]:
-        """Put the text into the batch of the moment, which leaves when it is full or two milliseconds old.
+    def _begin_to_publish(self, batch: Batch) -> None:
+        self._start(self._publish(batch))
 
-        While no other batch is under way there is nothing to wait for: it leaves at the loop's next turn.
-        """
-        if self._gathering is None:
-            self._gathering = _Batch()
-            wait = GATHER_SECONDS if self._sent else 0.0
-            asyncio.get_running_loop().call_later(wait, self._send, self._gathering)
-        batch = self._gathering
-        future = batch.add(text)
-        if len(batch.texts) >= MAX_BATCH:
-            self._send(batch)
-        return future
-
-    def _send(self, batch: _Batch) -> None:
-        if batch is not self._gathering:
-            return
-        self._gathering = None
-        self._sent[batch.id] = batch
-        loop = asyncio.get_running_loop()
-        loop.call_later(2 * self._budget, self._forget, batch)
-        self._start(self._publish(batch, end=time.monotonic() + self._budget))
-
-    async def _publish(self, batch: _Batch, *, end: float) -> None:
+    async def _publish(self, batch: Batch) -> None:
         metrics.EMBEDDING_BATCHES.inc()
         try:
-            await self._publisher.publish(batch.id, batch.texts, end=end)
+            await self._publisher.publish(batch.id, batch.texts, end=batch.end)
         except PublishFailed as error:
             log.debug("texts not published", extra={"reason": str(error)})
-            self._sent.pop(batch.id, None)
-            batch.refuse("broker")
-
-    def _forget(self, batch: _Batch) -> None:
-        """Let go of a batch without a reply.
-
-        Its callers have timed out by now, but for one whose cancellation got lost: until Python 3.12
-        `asyncio.wait_for`, under every command of the Redis client, may swallow one.
-        """
-        self._sent.pop(batch.id, None)
-        batch.refuse("timeout")
+            self._line.unpublished(batch)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -257,15 +180,22 @@ class CeleryEmbedder:
             metrics.BROKEN_VALUES.labels(layer="reply").inc()
             log.warning("broken reply of the embedding worker", extra={"error": str(error)})
             return
-        batch = self._sent.pop(reply.batch, None)
-        if batch is None:
-            metrics.LATE_REPLIES.inc()
-            return
-        batch.settle(reply.outcomes, self._embedder_id)
+        self._line.settle(reply)
+
+
+async def _keep(vectors: VectorCache, tenant_id: int, text: str, vector: Vector) -> None:
+    try:
+        await vectors.put(tenant_id, text, vector)
+    except REDIS_ERRORS as error:
+        metrics.UNSTORED.labels(layer="vector", reason=type(error).__name__).inc()
 
 
 async def _end(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel the tasks until they are done: see CeleryEmbedder._forget for why once may not do."""
+    """Cancel the tasks until they are done.
+
+    Once may not do: until Python 3.12 `asyncio.wait_for`, under every command of the Redis client, may swallow a
+    cancellation.
+    """
     while tasks:
         for task in tasks:
             task.cancel()

@@ -18,7 +18,9 @@ _COUNT = struct.Struct("<H")
 _STATUS = struct.Struct("<B")
 _DIMENSION = struct.Struct("<H")
 _OK = 0
-_REFUSALS = {1: "too_long", 2: "invalid"}
+#: The outcome of a text that reached the worker after its task's end: the worker lives, but is too busy.
+EXPIRED = "expired"
+_REFUSALS = {1: "too_long", 2: "invalid", 3: EXPIRED}
 _CODES = {reason: code for code, reason in _REFUSALS.items()}
 
 
@@ -31,6 +33,7 @@ class Reply:
     """What became of the texts of a batch, in order: a vector, or why there is none."""
 
     batch: UUID
+    embedder_id: str
     outcomes: tuple[Vector | str, ...]
 
 
@@ -66,7 +69,7 @@ def _load(frame: bytes) -> Reply:
     for _ in range(count):
         outcome, at = _load_outcome(frame, at, embedder_id)
         outcomes.append(outcome)
-    return Reply(batch=UUID(bytes=batch), outcomes=tuple(outcomes))
+    return Reply(batch=UUID(bytes=batch), embedder_id=embedder_id, outcomes=tuple(outcomes))
 
 
 def _load_outcome(frame: bytes, at: int, embedder_id: str) -> tuple[Vector | str, int]:

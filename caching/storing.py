@@ -47,7 +47,8 @@ class Storer:
     ) -> None:
         """Begin to keep a complete answer until its `expires_at`.
 
-        vector: of `prints.text`; without one the text is embedded. exact, semantic: which layers keep it.
+        vector: of `prints.text`; without one the text is embedded when the worker has nothing
+        more urgent to do. exact, semantic: which layers keep it.
         Raises ValueError for an answer that isn't complete.
         """
         if answer.finish_reason != "stop":
@@ -82,7 +83,7 @@ class Storer:
     async def _store_semantic(
         self, tenant_id: int, prints: Fingerprints, answer: StoredAnswer, vector: Vector | None
     ) -> None:
-        vector = vector or await self._embedder.embed(tenant_id, prints.text)
+        vector = vector or await self._embedder.embed_patiently(tenant_id, prints.text)
         entry = NewEntry(
             fingerprint=prints.exact, scope=prints.scope, vector=vector, question=prints.text, answer=answer
         )

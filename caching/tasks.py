@@ -1,12 +1,15 @@
 """Celery tasks of the caches: embedding (queue `embeddings`) and sweeping (queue `housekeeping`)."""
 
 import logging
+from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from celery.signals import task_revoked
 
 from caching import embedding_frames, sweeps, worker
 from caching.cache_redis import REDIS_ERRORS, reply_key
+from caching.embedding_frames import EXPIRED
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +24,22 @@ def embed_texts(*, process_id: str, batch: str, embedder_id: str, texts: list[st
     if encoder.embedder_id != embedder_id:
         log.error("asked for another embedder", extra={"asked": embedder_id, "loaded": encoder.embedder_id})
     outcomes = worker.encode_each(encoder, texts)
+    _reply(process_id, embedding_frames.dump(UUID(batch), encoder.embedder_id, outcomes))
+
+
+@task_revoked.connect
+def tell_expired(sender: Any, request: Any, expired: bool, **_: Any) -> None:
+    """Let the asking process know that its texts came too late: a busy worker must not be taken for a dead one."""
+    if expired and sender.name == embed_texts.name and request.reply_to:
+        frame = embedding_frames.dump(UUID(request.id), worker.encoder().embedder_id, [EXPIRED])
+        _reply(request.reply_to, frame)
+
+
+def _reply(process_id: str, frame: bytes) -> None:
     key = reply_key(process_id)
     try:
         with worker.replies().pipeline(transaction=False) as pipeline:
-            pipeline.rpush(key, embedding_frames.dump(UUID(batch), encoder.embedder_id, outcomes))
+            pipeline.rpush(key, frame)
             pipeline.expire(key, _REPLY_TTL_S)
             pipeline.execute()
     except REDIS_ERRORS as error:

@@ -56,6 +56,14 @@ async def until_answered(embedder: CeleryEmbedder, text: str) -> Vector:
     raise AssertionError("never answered")
 
 
+async def until_allowed(breaker: Breaker) -> None:
+    for _ in range(200):
+        if breaker.allows():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("never allowed")
+
+
 async def kept_vectors(client: "redis.Redis", tenant_id: int) -> list[bytes]:
     """Return the keys of a tenant's vectors as soon as there is one; they are written behind the reply."""
     for _ in range(200):
@@ -140,6 +148,54 @@ async def test_more_texts_than_the_bound_are_refused_at_once(worker: EmbeddingWo
     await embedder.stop()
 
 
+async def test_more_than_the_worker_can_do_in_time_is_refused_and_opens_no_breaker(
+    worker: EmbeddingWorker,
+) -> None:
+    breaker = Breaker(failures_to_open=1)
+    embedder = CeleryEmbedder(budget_seconds=PATIENT, breaker=breaker, max_in_flight=1_000)
+    await embedder.start()
+    await asyncio.gather(*(embedder.embed(1, f"The {first} again") for first in WORDS))
+    embedder._budget = 0.5
+
+    async def outcome(text: str) -> str:
+        try:
+            await embedder.embed(1, text)
+        except EmbeddingUnavailable as refusal:
+            return refusal.reason
+        return "answered"
+
+    texts = [
+        f"The {first} by the {second}, {number}" for first in WORDS for second in WORDS for number in range(9)
+    ]
+    outcomes = await asyncio.gather(*map(outcome, texts))
+    assert {"answered", "overloaded"} <= set(outcomes) <= {"answered", "overloaded", "timeout"}
+    assert breaker.state == "closed"
+    await embedder.stop()
+
+
+async def test_a_worker_that_comes_too_late_says_so_and_is_taken_back_at_once(
+    worker: EmbeddingWorker,
+) -> None:
+    breaker = Breaker(failures_to_open=1, open_seconds=1_000_000.0)
+    embedder = CeleryEmbedder(budget_seconds=0.2, breaker=breaker)
+    await embedder.start()
+    worker.freeze()
+    assert await reason_of(embedder, "Is it too late?") == "timeout"
+    assert not breaker.allows()
+    worker.thaw()
+    await until_allowed(breaker)
+    embedder._budget = PATIENT
+    assert (await until_answered(embedder, "And now?")).dimension == DIMENSION
+    await embedder.stop()
+
+
+async def test_a_text_that_nobody_waits_for_gets_its_vector_too(embedder: CeleryEmbedder) -> None:
+    patient, asked = await asyncio.gather(
+        embedder.embed_patiently(1, "There is time"), embedder.embed(1, "There is no time")
+    )
+    assert patient.dimension == asked.dimension == DIMENSION
+
+
 async def test_a_reply_that_nobody_waits_for_is_counted_and_unused(embedder: CeleryEmbedder) -> None:
     before = metric("halfpenny_embedding_late_replies_total")
     embedder._settle(embedding_frames.dump(uuid4(), EMBEDDER, ["invalid"]))
@@ -147,7 +203,7 @@ async def test_a_reply_that_nobody_waits_for_is_counted_and_unused(embedder: Cel
 
 
 async def test_vectors_of_another_model_are_refused(embedder: CeleryEmbedder) -> None:
-    embedder._embedder_id = "another-model"
+    embedder._line._embedder_id = "another-model"
     assert await reason_of(embedder, "Which model is this?") == "other_embedder"
 
 
@@ -157,7 +213,7 @@ async def test_a_hang_up_leaves_the_embedder_usable(embedder: CeleryEmbedder) ->
     for call in calls[:4]:
         call.cancel()
     assert (await calls[4]).dimension == DIMENSION
-    assert embedder._in_flight == 0
+    assert (len(embedder._line._waiting), embedder._line._under_way) == (0, {})
 
 
 async def test_texts_that_are_too_long_are_refused_here_or_by_the_worker(embedder: CeleryEmbedder) -> None:

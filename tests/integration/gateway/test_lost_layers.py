@@ -18,6 +18,9 @@ class NoEmbedder:
     async def embed(self, tenant_id: int, text: str) -> Vector:
         raise EmbeddingUnavailable("timeout")
 
+    async def embed_patiently(self, tenant_id: int, text: str) -> Vector:
+        return await self.embed(tenant_id, text)
+
 
 async def test_without_embeddings_the_call_is_answered_and_says_so(house: House) -> None:
     house.parts.embedder = NoEmbedder()  # type: ignore[assignment]
