@@ -28,7 +28,7 @@ def repeats_details(answer_text: str, question_texts: Iterable[str]) -> bool:
     if len(answer_text) > MOST_CHARACTERS or _holds_identifier(answer_text):
         return True
     names = {match[match.lastindex or 0].lower() for text in question_texts for match in _NAME.finditer(text)}
-    return not names.isdisjoint(re.findall(r"\w+", answer_text.lower()))
+    return bool(names) and not names.isdisjoint(re.findall(r"\w+", answer_text.lower()))
 
 
 def speaks_of_oneself(text: str) -> bool:
@@ -41,7 +41,24 @@ def _plain(text: str) -> str:
 
 
 def _holds_identifier(text: str) -> bool:
-    return any(pattern.search(text) for pattern in IDENTIFIERS.values()) or _holds_numbered(text.lower())
+    """Whether a pattern finds something. Each is asked only where what all its finds have is there at all."""
+    if "@" in text and IDENTIFIERS["email"].search(text):
+        return True
+    if "+" in text and IDENTIFIERS["international_phone"].search(text):
+        return True
+    if text.count("-") >= _DASHES_OF_UUID and IDENTIFIERS["uuid"].search(text):
+        return True
+    if any(key in text for key in _BEGINNINGS_OF_SECRETS) and IDENTIFIERS["secret"].search(text):
+        return True
+    return _TWO_DIGITS.search(text) is not None and _holds_number(text)
+
+
+def _holds_number(text: str) -> bool:
+    if IDENTIFIERS["iban"].search(text):
+        return True
+    if not _DIGITS.search(text):
+        return False
+    return any(IDENTIFIERS[name].search(text) for name in _WITH_FOUR_DIGITS) or _holds_numbered(text.lower())
 
 
 def _holds_numbered(lower: str) -> bool:
@@ -53,8 +70,8 @@ def _holds_numbered(lower: str) -> bool:
 
 def _introduces_detail(text: str) -> bool:
     lower = text.lower()
-    return any(pattern.search(lower) for pattern in INTRODUCTIONS.values()) or any(
-        pattern.search(text) for pattern in INTRODUCED_NAMES.values()
+    return any(row in lower and INTRODUCTIONS[name].search(lower) for name, row in _IN_INTRODUCTIONS) or any(
+        row in text and INTRODUCED_NAMES[name].search(text) for name, row in _IN_INTRODUCED_NAMES
     )
 
 
@@ -72,7 +89,11 @@ IDENTIFIERS: dict[str, re.Pattern[str]] = {
 }
 """Identifiers of a person or of something that belongs to one."""
 
+_DASHES_OF_UUID = 4
+_BEGINNINGS_OF_SECRETS = ("sk", "pk", "ghp", "gho", "xox", "AKIA")
+_TWO_DIGITS = re.compile(r"\d\d")
 _DIGITS = re.compile(r"\d{4,}")
+_WITH_FOUR_DIGITS = ("local_phone", "social_security", "card", "long_number")
 _OWNED = (
     "account|acct|order|customer|client|policy|passport|booking|reservation|ticket|invoice|case|member|"
     "membership|patient|employee|student|licen[cs]e|reference|ref|tracking|confirmation|transaction|card|"
@@ -114,6 +135,19 @@ INTRODUCED_NAMES: dict[str, re.Pattern[str]] = {
     "speaking": re.compile(r"\b[Tt]his is (?:[A-Z]\w+ ){1,2}(?:speaking|here|writing)\b"),
 }
 """The same, where the capital letter tells a name."""
+
+#: What every text has that a pattern finds something in.
+_IN_INTRODUCTIONS = (
+    ("name", "my "),
+    ("called", "called"),
+    ("called", "named"),
+    ("own_field", "my "),
+    ("own_word", "my "),
+    ("home", "i live at "),
+    ("birth", " born "),
+    ("diagnosis", "diagnosed"),
+)
+_IN_INTRODUCED_NAMES = (("call_me", "all me "), ("speaking", "his is "))
 
 _NAME = re.compile(
     r"(?i:\bname(?:'s| is)|\bam (?:called|named)|'m (?:called|named)|\bcall me) (\w{2,})|\b[Tt]his is ([A-Z]\w+) "

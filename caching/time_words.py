@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 #: Of a long text only the ends ask for something; what lies between is material.
 _END_CHARACTERS = 1_000
+_WORD = re.compile(r"\w+")
+#: Patterns that ignore case take these for i and s; `lower` doesn't.
+_ODD_CASE = re.compile("[\u0130\u0131\u017f]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,6 +18,8 @@ class TimeRule:
     """A group of wordings that ask for something as it is now."""
 
     name: str
+    hints: frozenset[str]
+    """Words of which every such wording has one: to look them up costs much less than the pattern."""
     says: re.Pattern[str]
     unless: re.Pattern[str] | None = None
     """Wording anywhere in the question that makes it ordinary again."""
@@ -23,16 +28,26 @@ class TimeRule:
 def time_rule(question: str) -> str | None:
     """Return the name of the first rule that finds a question to depend on the time of asking."""
     text = _ends(question).replace("\u2019", "'")
+    words = set(_WORD.findall(text.lower()))
+    is_odd = not text.isascii() and _ODD_CASE.search(text) is not None
     for rule in TIME_RULES:
-        if rule.says.search(text) and not (rule.unless and rule.unless.search(text)):
+        if (is_odd or not rule.hints.isdisjoint(words)) and _holds(rule, text):
             return rule.name
     return None
+
+
+def _holds(rule: TimeRule, text: str) -> bool:
+    return bool(rule.says.search(text)) and not (rule.unless and rule.unless.search(text))
 
 
 def _ends(text: str) -> str:
     if len(text) <= 2 * _END_CHARACTERS:
         return text
     return f"{text[:_END_CHARACTERS]}\n{text[-_END_CHARACTERS:]}"
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 def _any_of(*alternatives: str) -> re.Pattern[str]:
@@ -54,16 +69,25 @@ _NOW_CHANGING = (
     r"inflation|unemployment|laws?|holder|standings?|rankings?|traffic|stock|speaker|coach|captain|minister|"
     r"secretary|director|members?|exchange|interest"
 )
-_PERIOD = (
-    r"(?:week|weekend|month|year|season|quarter|morning|afternoon|evening|night|summer|winter|spring|autumn|"
-    r"monday|tuesday|wednesday|thursday|friday|saturday|sunday)"
+_PERIODS = (
+    "week weekend month year season quarter morning afternoon evening night summer winter spring autumn "
+    "monday tuesday wednesday thursday friday saturday sunday"
 )
-_GOODS = r"(?:stocks?|shares?|gold|silver|oil|gas|petrol|fuel|diesel|bitcoin|btc|crypto|ethereum|eth)"
-_MONEY = r"(?:dollars?|usd|euros?|eur|pounds?|gbp|yen|rupees?|inr|pesos?|francs?|yuan|bitcoins?)"
+_PERIOD = rf"(?:{'|'.join(_PERIODS.split())})"
+_ALL_GOODS = (
+    "stock stocks share shares gold silver oil gas petrol fuel diesel bitcoin btc crypto ethereum eth"
+)
+_GOODS = rf"(?:{'|'.join(_ALL_GOODS.split())})"
+_ALL_MONEY = (
+    "dollar dollars usd euro euros eur pound pounds gbp yen rupee rupees inr peso pesos franc francs yuan bitcoin "
+    "bitcoins"
+)
+_MONEY = rf"(?:{'|'.join(_ALL_MONEY.split())})"
 
 TIME_RULES: tuple[TimeRule, ...] = (
     TimeRule(
         name="now",
+        hints=_words("now moment present today currently presently real live"),
         says=_any_of(
             r"right now", r"just now", r"at the moment", r"at present", r"(?:as of|until|till) (?:now|today)",
             r"currently", r"presently", r"real[- ]time (?:data|prices?|quotes?)",
@@ -74,11 +98,13 @@ TIME_RULES: tuple[TimeRule, ...] = (
     ),
     TimeRule(
         name="current",
+        hints=_words("current present date"),
         says=_any_of(rf"(?:current|present[- ]day|up[- ]to[- ]date) (?:\w+ ){{0,2}}(?:{_NOW_CHANGING})"),
         unless=_any_of(r"convert", r"calculate"),
     ),
     TimeRule(
         name="day",
+        hints=_words(f"today tonight tomorrow next coming {_PERIODS}"),
         says=_any_of(
             r"today(?:'s)?", r"tonight(?:'s)?", r"tomorrow(?:'s)?", rf"(?:this|next|coming) {_PERIOD}",
             r"in the (?:next|coming) (?:\w+ )?(?:minutes?|hours?|days?|weeks?)",
@@ -87,14 +113,19 @@ TIME_RULES: tuple[TimeRule, ...] = (
     ),
     TimeRule(
         name="past_day",
+        hints=_words("yesterday last past recently"),
         says=_any_of(r"yesterday(?:'s)?", rf"(?:last|past) {_PERIOD}", r"recently", r"past (?:few )?days"),
         unless=_TELLING,
     ),
     TimeRule(
-        name="latest", says=_any_of(r"latest", r"newest", r"most recent(?:ly)?", r"upcoming"), unless=_TELLING
+        name="latest",
+        hints=_words("latest newest recent recently upcoming"),
+        says=_any_of(r"latest", r"newest", r"most recent(?:ly)?", r"upcoming"),
+        unless=_TELLING,
     ),
     TimeRule(
         name="news",
+        hints=_words("headlines news"),
         says=_any_of(
             r"breaking news", r"(?:the )?(?:news )?headlines", r"news (?:about|on|from|today|updates?|related)",
             rf"(?:{_ASK}|any|the|some|read|hear|world|local|international) (?:\w+ ){{0,2}}news", r"in the news",
@@ -103,6 +134,10 @@ TIME_RULES: tuple[TimeRule, ...] = (
     ),
     TimeRule(
         name="weather",
+        hints=_words(
+            "weather forecast outside out rain raining snow snowing sunny cloudy windy umbrella raincoat jacket "
+            "coat"
+        ),
         says=_any_of(
             rf"(?:{_ASK}|what will) (?:\w+ ){{0,3}}weather",
             r"weather (?:forecast|report|in|for|at|like|outside|be)",
@@ -115,6 +150,7 @@ TIME_RULES: tuple[TimeRule, ...] = (
     ),
     TimeRule(
         name="clock",
+        hints=_words("time day date"),
         says=_any_of(
             r"what time is it", r"what(?:'s| is) the time(?= *(?:$|[?.!]|in\b|at\b|now\b|here\b))",
             r"what day is it",
@@ -125,6 +161,7 @@ TIME_RULES: tuple[TimeRule, ...] = (
     ),
     TimeRule(
         name="price",
+        hints=_words(f"market rate rates {_ALL_GOODS} {_ALL_MONEY}"),
         says=_any_of(
             rf"{_GOODS} (?:price|quote|rate|value)s?", rf"price of (?:a |an |one )?(?:\w+ )?{_GOODS}",
             rf"{_ASK} (?:\w+ ){{0,3}}(?:stocks?|shares?|market)(?: \w+){{0,2}} (?:doing|at|worth|trading)",
@@ -137,6 +174,7 @@ TIME_RULES: tuple[TimeRule, ...] = (
     ),
     TimeRule(
         name="score",
+        hints=_words("score winning leading ahead win"),
         says=_any_of(
             rf"(?:what's|what {_IS}|tell me) the (?:\w+ ){{0,4}}score(?= *(?:$|[?.!]|(?:of|in|for|between)\b))",
             r"who(?:'s| is) (?:winning|leading the|ahead)", r"score of the (?:\w+ ){0,3}(?:game|match)",
@@ -146,6 +184,7 @@ TIME_RULES: tuple[TimeRule, ...] = (
     ),
     TimeRule(
         name="traffic",
+        hints=_words("traffic"),
         says=_any_of(
             r"(?:how(?:'s| is)|is there|what(?:'s| is)) (?:\w+ ){0,2}traffic",
             r"traffic (?:report|conditions?|jams? on)"

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from caching.personal import (
     IDENTIFIERS,
@@ -94,3 +96,15 @@ def test_an_answer_that_repeats_an_introduced_name_is_personal() -> None:
 )
 def test_first_person_wording_is_told_apart(text: str, expected: bool) -> None:
     assert speaks_of_oneself(text) is expected
+
+
+_ASCII = st.characters(codec="ascii")
+_PATTERNS = {**IDENTIFIERS, **INTRODUCTIONS, **INTRODUCED_NAMES}
+
+
+@pytest.mark.parametrize("name", _PATTERNS)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_whatever_a_pattern_matches_is_found(name: str, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(_PATTERNS[name], fullmatch=True, alphabet=_ASCII))
+    assert holds_details([text])

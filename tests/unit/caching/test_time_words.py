@@ -1,6 +1,10 @@
-import pytest
+import re
 
-from caching.time_words import TIME_RULES, time_rule
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caching.time_words import TIME_RULES, TimeRule, time_rule
 
 ASKS_FOR_NOW = {
     "now": [
@@ -66,3 +70,19 @@ def test_material_in_the_middle_of_a_long_text_is_not_read_as_a_question() -> No
     material = "All of it happened in the garden of the house. " * 50
     assert time_rule(f"Summarise: {material} What is the weather like? {material}") is None
     assert time_rule(f"{material} What is the weather like?") == "weather"
+
+
+@pytest.mark.parametrize("rule", TIME_RULES, ids=lambda rule: rule.name)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_all_wording_of_a_rule_holds_one_of_its_hints(rule: TimeRule, data: st.DataObject) -> None:
+    wording = data.draw(st.from_regex(rule.says, fullmatch=True))
+    plain = wording.replace("\u0130", "i").replace("\u0131", "i").replace("\u017f", "s")
+    assert not rule.hints.isdisjoint(re.findall(r"\w+", plain.lower()))
+
+
+@pytest.mark.parametrize(
+    "question", ["What t\u0131me is it?", "What t\u0130me is it?", "How i\u017f the traff\u0131c?"]
+)
+def test_letters_of_an_odd_case_are_read_as_the_patterns_read_them(question: str) -> None:
+    assert time_rule(question) in {"clock", "traffic"}
