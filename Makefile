@@ -17,7 +17,7 @@ PRODUCTION := HALFPENNY_ENV=production ALLOWED_HOSTS=halfpenny.example \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test check format openapi bench lock test-browser FORCE
+.PHONY: help setup run test check format openapi bench bench-peers lock test-browser FORCE
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -46,8 +46,11 @@ format: .venv/.dev ## format the code and mend what ruff can mend
 openapi: .venv/.dev ## write the API's committed description anew
 	$(PY) -m config.devstack servers -- $(PY) manage.py export_openapi_schema --api gateway.api.api --indent 1 --sorted --output tests/snapshots/openapi.json
 
-bench: setup ## measure a stack of its own, about ten minutes (ARGS=--quick: one)
+bench: setup ## measure a stack of its own and other gateways, about 15 minutes (ARGS=--quick: two, ours only)
 	@exec $(PY) -m benchmarks $(ARGS)
+
+bench-peers: setup ## install the gateways that `make bench` compares with into .bench/ (Portkey needs npm)
+	@exec $(PY) -m benchmarks.peers
 
 test-browser: .venv/.browser ## run the tests that need a browser (Debian: chromium)
 	@command -v chromium >/dev/null || { echo "make test-browser needs chromium (Debian: apt install chromium)" >&2; exit 1; }

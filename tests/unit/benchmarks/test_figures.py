@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.figures import Ratio, latency_of, percentile, ratio_of_medians, tail
+from benchmarks.figures import Ratio, latency_of, percentile, ratio_of_medians, ratio_of_rates, tail
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,18 @@ def test_blocks_without_samples_are_left_out() -> None:
 
 def test_nothing_has_no_ratio() -> None:
     assert ratio_of_medians([[]], [[]]) is None
+
+
+def test_a_ratio_of_rates_weighs_blocks_by_their_seconds() -> None:
+    ratio = ratio_of_rates([(300.0, 1.0), (100.0, 3.0)], [(100.0, 2.0), (100.0, 2.0)])
+
+    assert ratio is not None
+    assert ratio.value == pytest.approx(2.0)
+    assert ratio.low <= ratio.value <= ratio.high
+
+
+def test_blocks_in_which_nothing_was_done_have_no_rate() -> None:
+    assert ratio_of_rates([(300.0, 1.0), (0.0, 1.0)], [(100.0, 1.0), (100.0, 1.0)]) == Ratio(
+        value=3.0, low=3.0, high=3.0
+    )
+    assert ratio_of_rates([(300.0, 0.0)], [(100.0, 1.0)]) is None
