@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.failures import FailureKind, UpstreamFailure
@@ -32,7 +32,7 @@ class Attempt:
     ms: float
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {"target": self.target, "reason": self.reason, "ms": self.ms}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
