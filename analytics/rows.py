@@ -1,6 +1,5 @@
 """A line of the record stream as a row of Postgres: what is made to fit, and what is refused (pure)."""
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -41,10 +40,13 @@ def row_of(line: bytes, *, oldest: datetime, now: datetime) -> Row:
     values = _values(line)
     for name, value in values.items():
         if column := _PLAN.get(name):
-            place, kinds, make = column
+            place, kinds, width, make = column
             if type(value) not in kinds:
                 raise Refused(f"{name} can't be a {type(value).__name__}")
-            row[place] = value if make is None or value is None else make(value)
+            if width:
+                row[place] = value if len(value) <= width and "\0" not in value else _fitted(value, width)
+            else:
+                row[place] = value if make is None or value is None else make(value)
     if missing := _REQUIRED - values.keys():
         raise Refused(f"{', '.join(sorted(missing))} is missing")
     started_at: datetime = row[_STARTED_AT]
@@ -78,9 +80,7 @@ def _time(seconds: float) -> datetime:
         raise Refused("started_at is no time") from error
 
 
-def _text(width: int, value: str) -> str:
-    if len(value) <= width and "\0" not in value:
-        return value
+def _fitted(value: str, width: int) -> str:
     return value.replace("\0", "\ufffd")[:width]
 
 
@@ -91,21 +91,19 @@ def _uuid(name: str, value: str) -> str:
     return value
 
 
-def _finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise Refused(f"{name} is not finite")
-    return value
-
-
 def _tags(tags: list[Any]) -> object:
+    if not tags:
+        # The text that Postgres would write: quicker on its way than a list.
+        return "{}"
     if not all(isinstance(tag, str) for tag in tags):
         raise Refused("tags can't be other than text")
-    # What is mostly empty is given as the text that Postgres would write.
-    return [_text(_MOST_TAG, tag) for tag in tags] if tags else "{}"
+    return [_fitted(tag, _MOST_TAG) for tag in tags]
 
 
 def _json(value: Any) -> str:
     """Return the JSON's text without NUL in any of its texts."""
+    if not value:
+        return str(value)
     text = orjson.dumps(value)
     return (orjson.dumps(_without_nul(value)) if b"\\u0000" in text else text).decode()
 
@@ -136,14 +134,6 @@ def _kinds(hint: Any) -> frozenset[type]:
     return _JSON_KINDS.get(hint, frozenset({hint}))
 
 
-def _maker(name: str, kinds: frozenset[type]) -> Callable[[Any], Any] | None:
-    if name in _MAKERS:
-        return _MAKERS[name]
-    if str in kinds:
-        return partial(_text, _WIDTHS[name])
-    return partial(_finite, name) if float in kinds else None
-
-
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "id": partial(_uuid, "id"),
     "entry_id": partial(_uuid, "entry_id"),
@@ -156,19 +146,17 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
 _WIDTHS = {
     field.name: field.max_length
     for field in RequestRecord._meta.concrete_fields
-    if isinstance(field, CharField) and field.max_length is not None
+    if isinstance(field, CharField)
 }
 _HINTS = get_type_hints(CallRecord)
-#: For each column its place in a row, the types that its value may have, and what makes the value fit.
+#: For each column: its place in a row, the types that its value may have, its width if it is text, and what
+#: else makes the value fit.
 _PLAN = {
-    name: (place, _kinds(_HINTS[name]), _maker(name, _kinds(_HINTS[name])))
+    name: (place, _kinds(_HINTS[name]), _WIDTHS.get(name), _MAKERS.get(name))
     for place, name in enumerate(COLUMNS)
 }
 _REQUIRED = frozenset(COLUMNS) - DEFAULTS.keys()
 _STARTED_AT = COLUMNS.index("started_at")
 _DEFAULT_ROW: Row = [
-    make(list(value) if isinstance(value, tuple) else value)
-    if (value := DEFAULTS.get(name)) is not None and (make := _PLAN[name][2]) is not None
-    else value
-    for name in COLUMNS
+    {**DEFAULTS, "attempts": "[]", "decision": "{}", "tags": "{}"}.get(name) for name in COLUMNS
 ]
