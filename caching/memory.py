@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import orjson
 
 from caching.answers import StoredAnswer
-from caching.metrics import MEMORY_BYTES, MEMORY_LOOKUPS
+from caching.metrics import MEMORY
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -90,7 +90,10 @@ class AnswerMemory:
     def get(self, tenant_id: int, version: int, fingerprint: bytes) -> HeldAnswer | None:
         """Return the answer of this fingerprint; version: of the tenant's policy that the call is held to."""
         held = self._held.get((tenant_id, version, fingerprint))
-        MEMORY_LOOKUPS[held is not None].inc()
+        if held is None:
+            MEMORY.not_found += 1
+        else:
+            MEMORY.found += 1
         return held
 
     def put(self, tenant_id: int, version: int, fingerprint: bytes, answer: StoredAnswer) -> HeldAnswer:
@@ -102,7 +105,7 @@ class AnswerMemory:
             size=ENTRY_BYTES + sys.getsizeof(answer.text) + len(held.text_json) + _message_bytes(answer),
             ttl_s=min(self._ttl_s, answer.expires_at - time.time()),
         )
-        MEMORY_BYTES.set(self._held.bytes)
+        MEMORY.bytes = self._held.bytes
         return held
 
 

@@ -11,6 +11,8 @@ from types import FrameType
 
 import uvicorn
 
+from config.whole_answers import WholeAnswerProtocol
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
@@ -32,7 +34,7 @@ def main() -> None:
             host=options.host,
             port=options.port,
             # httptools refuses request smuggling that h11 lets through; the header guard bounds its headers.
-            http="httptools",
+            http=WholeAnswerProtocol,
             loop="uvloop",
             ws="websockets-sansio",
             ws_max_size=64 * 1024,

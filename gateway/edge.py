@@ -27,7 +27,7 @@ from gateway.https import is_secure
 from gateway.pipeline import Begun
 from gateway.planning import Plan, plan_call
 from gateway.reading import call_of, is_plain_json, read_question
-from gateway.ready import ReadyHit
+from gateway.ready import EdgeAnswer, ReadyHit
 from gateway.records import record_of
 from gateway.request_id import shown
 from gateway.runtime import RunningParts
@@ -46,6 +46,9 @@ EDGE_ROUTES = frozenset({"/chat"})
 #: Plans of larger bodies aren't kept: such bodies hardly come again.
 _LONGEST_BODY = 32_768
 _PLAN_SECONDS = 300.0
+#: The extension by which our server takes an answer in one piece (config.whole_answers).
+WHOLE_ANSWER = "halfpenny.whole_answer"
+_NONE: Mapping[str, Any] = {}
 
 
 @dataclass(slots=True)
@@ -107,19 +110,15 @@ class Edge:
         body = await read_body(receive)
         if body is None:
             return
-        match await self._reach(scope["path"], fields, body, parts):
-            case _Hit(admission, ready):
-                answer = ready.to(admission)
-                parts.finish(answer.record)
-                await _send(send, 200, answer.headers, answer.body, secure=secure)
-            case _Ended() as ended:
-                parts.finish(record_of(ended.admission, scope["path"], ended.outcome, ended.call))
-                await _send_ended(send, ended, secure=secure)
-            case Ahead() as ahead:
-                scope[AHEAD] = ahead
-                await self._inside(scope, replay(body, receive), send)
-            case Refused() as refused:
-                await _send_refused(send, refused, secure=secure)
+        reached = await self._reach(scope["path"], fields, body, parts)
+        if isinstance(reached, Ahead):
+            scope[AHEAD] = reached
+            await self._inside(scope, replay(body, receive), send)
+            return
+        answer = _answer_of(reached, scope["path"])
+        if answer.record is not None:
+            parts.finish(answer.record)
+        await _send(scope, send, answer, secure=secure)
 
     async def _reach(
         self, path: str, fields: Fields, body: bytes, parts: RunningParts
@@ -240,23 +239,37 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def _send_refused(send: Send, refused: Refused, *, secure: bool) -> None:
-    fields = [
-        (b"x-request-id", shown(refused.arrival.request_id).encode()),
-        *headers.of_refusal(refused.refusal),
-    ]
-    await _send(send, refused.refusal.status, fields, refused.refusal.body(), secure=secure)
+def _answer_of(reached: _Hit | _Ended | Refused, path: str) -> EdgeAnswer:
+    """Render how a request ended."""
+    if isinstance(reached, _Hit):
+        return reached.ready.to(reached.admission)
+    if isinstance(reached, Refused):
+        return _unknown(reached)
+    admission, outcome = reached.admission, reached.outcome
+    request_id, total_ms = shown(admission.arrival.request_id), admission.arrival.elapsed_ms()
+    return EdgeAnswer(
+        status=outcome.status,
+        headers=headers.of_outcome(request_id, admission.limits, outcome, total_ms),
+        body=answers.chat_body(request_id, outcome, total_ms),
+        record=record_of(admission, path, outcome, reached.call),
+    )
 
 
-async def _send_ended(send: Send, ended: _Ended, *, secure: bool) -> None:
-    arrival = ended.admission.arrival
-    request_id, total_ms = shown(arrival.request_id), arrival.elapsed_ms()
-    fields = headers.of_outcome(request_id, ended.admission.limits, ended.outcome, total_ms)
-    body = answers.chat_body(request_id, ended.outcome, total_ms)
-    await _send(send, ended.outcome.status, fields, body, secure=secure)
+def _unknown(refused: Refused) -> EdgeAnswer:
+    """Render the refusal of a key; nobody's record is left."""
+    request_id = shown(refused.arrival.request_id).encode()
+    return EdgeAnswer(
+        status=refused.refusal.status,
+        headers=[(b"x-request-id", request_id), *headers.of_refusal(refused.refusal)],
+        body=refused.refusal.body(),
+        record=None,
+    )
 
 
-async def _send(send: Send, status: int, fields: headers.Headers, body: bytes, *, secure: bool) -> None:
-    fields = headers.of_content(len(body), secure=secure) + fields
-    await send({"type": "http.response.start", "status": status, "headers": fields})
-    await send({"type": "http.response.body", "body": body})
+async def _send(scope: Scope, send: Send, answer: EdgeAnswer, *, secure: bool) -> None:
+    fields = headers.of_content(len(answer.body), secure=secure) + answer.headers
+    whole = scope.get("extensions", _NONE).get(WHOLE_ANSWER)
+    if whole is not None and whole(answer.status, headers.lines(fields), answer.body):
+        return
+    await send({"type": "http.response.start", "status": answer.status, "headers": fields})
+    await send({"type": "http.response.body", "body": answer.body})

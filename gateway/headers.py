@@ -13,6 +13,11 @@ Headers = list[tuple[bytes, bytes]]
 _PERIODS = {60: "minute", 86_400: "day"}
 
 
+def lines(fields: Headers) -> bytes:
+    """Return the fields as they are sent."""
+    return b"".join([b"%s: %s\r\n" % field for field in fields])
+
+
 def of_content(length: int, *, secure: bool) -> Headers:
     """Return what every JSON answer of the data plane has; secure: whether it goes out over TLS."""
     found = [

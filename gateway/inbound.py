@@ -5,6 +5,7 @@ at its size.
 """
 
 from collections.abc import Iterable
+from itertools import chain
 
 from asgiref.typing import (
     ASGI3Application,
@@ -39,8 +40,13 @@ class InboundGuard:
         if _oversized(scope["headers"]):
             await _refuse(send, errors.HEADERS_TOO_LARGE)
             return
-        if _announced_length(scope["headers"]) > settings.MAX_BODY_BYTES:
-            await _refuse(send, errors.BODY_TOO_LARGE)
+        length = _announced_length(scope["headers"])
+        if length is not None:
+            if length > settings.MAX_BODY_BYTES:
+                await _refuse(send, errors.BODY_TOO_LARGE)
+            else:
+                # The parser lets no more through than was announced.
+                await self._application(scope, receive, send)
             return
         body = _BoundedBody(receive)
         await self._application(scope, body.receive, send)
@@ -70,13 +76,19 @@ class _BoundedBody:
 
 
 def _oversized(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    sizes = [len(name) + len(value) for name, value in headers]
-    return len(sizes) > settings.MAX_HEADER_COUNT or sum(sizes) > settings.MAX_HEADER_BYTES
+    texts = list(chain.from_iterable(headers))
+    return len(texts) > 2 * settings.MAX_HEADER_COUNT or sum(map(len, texts)) > settings.MAX_HEADER_BYTES
 
 
-def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    lengths = [value for name, value in headers if name == b"content-length"]
-    return max((int(value) for value in lengths if value.isdigit()), default=0)
+def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Return the greatest length that is announced; None if the body comes in pieces of any number."""
+    length = None
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            length = max(length or 0, int(value))
+        elif name == b"transfer-encoding":
+            return None
+    return length
 
 
 async def _refuse(send: ASGISendCallable, refusal: Refusal) -> None:

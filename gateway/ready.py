@@ -18,13 +18,15 @@ from gateway.records import record_of
 from gateway.request_id import shown
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyAnswer:
+@dataclass(slots=True)
+class EdgeAnswer:
     """What one call gets and leaves."""
 
-    body: bytes
+    status: int
     headers: headers.Headers
-    record: FinishedCall
+    """Besides those of the content."""
+    body: bytes
+    record: FinishedCall | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,13 @@ class ReadyHit:
         """Whether this is still the hit of that answer."""
         return self.held is held and time.time() < self.until
 
-    def to(self, admission: Admission) -> ReadyAnswer:
+    def to(self, admission: Admission) -> EdgeAnswer:
         """Return the answer to a call that is admitted and ends now."""
         arrival, stored = admission.arrival, self.held.answer
         request_id, total_ms, now = shown(arrival.request_id), arrival.elapsed_ms(), time.time()
         fields = headers.of_call(request_id, admission.limits, total_ms, 0.0)
-        return ReadyAnswer(
+        return EdgeAnswer(
+            status=200,
             body=self.frame.filled(request_id, max(0.0, now - stored.created_at), total_ms),
             headers=fields + headers.of_exact_hit(max(0.0, stored.expires_at - now)),
             record=self.record.at(

@@ -2,13 +2,18 @@
 
 import os
 import time
+from functools import lru_cache
 from uuid import UUID
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 #: Two letters for each value of ten bits: half as many steps for an id, of which every answer shows one.
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]
-#: 128 bits are 26 letters of five bits, less two bits at the front.
-_SHIFTS = tuple(range(120, -1, -10))
+#: 128 bits are 26 letters of five bits, less two bits at the front: ten letters of time, sixteen at random.
+_TIME_SHIFTS = (120, 110, 100, 90, 80)
+_RANDOM_SHIFTS = (70, 60, 50, 40, 30, 20, 10, 0)
+
+
+_RANDOM_MASK = (1 << 80) - 1
 
 
 class _RandomBits:
@@ -50,7 +55,13 @@ def new_request_id() -> UUID:
 def shown(request_id: UUID) -> str:
     """Return the id as callers see it: `req_` and the 26 characters of the ULID."""
     number = request_id.int
-    return "req_" + "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+    random = number & _RANDOM_MASK
+    return _shown_time(number >> 80) + "".join([_PAIRS[(random >> shift) & 1023] for shift in _RANDOM_SHIFTS])
+
+
+@lru_cache(256)
+def _shown_time(milliseconds: int) -> str:
+    return "req_" + "".join([_PAIRS[(milliseconds << 80 >> shift) & 1023] for shift in _TIME_SHIFTS])
 
 
 def parse(text: str) -> UUID | None:
