@@ -21,9 +21,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 #: Commands that may wait for replies; more means that the server has stopped answering.
 _MOST_WAITING = 10_000
 
-#: How long an overdue reply is still looked for: after a stall of this process it may lie in the socket, unread.
-_SECOND_LOOK_SECONDS = 0.001
-
 _NO_REPLY = object()
 
 
@@ -172,25 +169,21 @@ class _Connection(asyncio.Protocol):
         self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
         if self._timer is None:
-            self._look_in(self._due_in())
+            self._look_again()
 
-    def _look(self, again: bool) -> None:
-        """Look at the oldest command: one timer for all of them, set about once per timeout."""
+    def _look_again(self) -> None:
+        """Look when the oldest command is due: one timer for all, set about once per timeout."""
+        due = self._waiting[0][1] + self._timeout_s
+        self._timer = self._loop.call_later(max(0.001, due - time.monotonic()), self._look)
+
+    def _look(self) -> None:
         self._timer = None
         if not self._waiting:
             return
-        if (due_in := self._due_in()) > 0:
-            self._look_in(due_in)
-        elif again:
-            self._look_in(_SECOND_LOOK_SECONDS, again=False)
+        if time.monotonic() < self._waiting[0][1] + self._timeout_s:
+            self._look_again()
         else:
             self._lose(RedisTimeoutError, "the server did not answer in time")
-
-    def _due_in(self) -> float:
-        return self._waiting[0][1] + self._timeout_s - time.monotonic()
-
-    def _look_in(self, seconds: float, *, again: bool = True) -> None:
-        self._timer = self._loop.call_later(max(seconds, _SECOND_LOOK_SECONDS), self._look, again)
 
     def _lose(self, kind: type[RedisError], message: str) -> None:
         if self.lost:

@@ -266,6 +266,46 @@ async def test_idle_permits_come_back_within_seconds(
     assert (await limiter.admit([window])).states[0].remaining == 998
 
 
+async def test_permits_in_use_are_kept(limiter: RedisRequestLimiter) -> None:
+    window = day_window()
+    await limiter.admit([window])
+    await asyncio.sleep(0.3)
+    assert limiter.take((window,)) is not None
+    limiter._return_idle(0.3)
+    assert in_hand_of(limiter, window) == BLOCK - 2
+
+
+async def test_permits_are_not_returned_to_a_counter_that_is_gone(
+    limiter: RedisRequestLimiter, state_redis: "redis.Redis"
+) -> None:
+    window = day_window()
+    await limiter.admit([window])
+    state_redis.delete(*state_redis.keys(f"{window.counter}:*"))
+    await limiter.close()
+    assert state_redis.keys(f"{window.counter}:*") == []
+
+
+async def test_a_counter_never_falls_below_nothing(
+    limiter: RedisRequestLimiter, state_redis: "redis.Redis"
+) -> None:
+    window = day_window()
+    await limiter.admit([window])
+    (counter,) = state_redis.keys(f"{window.counter}:*")
+    state_redis.set(counter, 3)
+    await limiter.close()
+    assert counted(state_redis, window) == 0
+
+
+async def test_a_permit_that_may_not_outlast_the_question_is_not_relied_on(
+    limiter: RedisRequestLimiter, state_redis: "redis.Redis"
+) -> None:
+    # The server may take 10 s to answer, and this window ends before.
+    short = Window(name="key", owner=str(uuid4()), seconds=9, limit=1000)
+    for _ in range(2):
+        await limiter.admit([short, day_window(100)])
+    assert counted(state_redis, short) == BLOCK + 1
+
+
 async def test_returned_permits_are_to_be_had_by_another_process(make: Make) -> None:
     window = day_window()
     first, second = make(), make()
@@ -353,6 +393,24 @@ async def test_a_frozen_redis_leaves_the_permits_in_hand_and_then_a_local_share(
         assert limiter.degraded() == {"limits"}
         server.thaw()
         await eventually(partial(reached, limiter, window))
+        await limiter.close()
+
+
+async def test_a_question_that_fails_costs_one_permit_in_hand_and_not_two(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.REDIS_TIMEOUT_SECONDS = 0.2
+    window = day_window()
+    with own_valkey(tmp_path) as server:
+        settings.REDIS_STATE_URL = server.url
+        limiter = RedisRequestLimiter()
+        await eventually(partial(reached, limiter, window))
+        in_hand = in_hand_of(limiter, window)
+        server.freeze()
+        verdict = await limiter.admit([window, day_window(100)])
+        assert (verdict.admitted, verdict.counted) == (True, "local")
+        assert in_hand_of(limiter, window) == in_hand - 1
+        server.thaw()
         await limiter.close()
 
 
