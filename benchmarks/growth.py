@@ -67,6 +67,7 @@ def _growth(count: int, cell: Cell, echo: Cell, turns: Sequence[TurnResult]) -> 
         per_cpu_second=result.per_cpu_second,
         as_expected=result.many.as_expected,
         relative=_value(ratios),
+        cpu_ms={"web": result.serving_ms, **result.cpu_ms},
     )
 
 

@@ -12,6 +12,8 @@ NONE = "-"
 MET = {True: "yes", False: "**no**", None: "not measured"}
 #: The generator or the upstream may be what is measured once a cell comes so near to what they can do alone.
 NEAR = 0.5
+#: Parts that could have more to do for a request when there are more tenants.
+GROWTH_PARTS = ("web", "cache", "state", "postgres")
 
 
 def markdown(run: Run) -> str:
@@ -160,15 +162,18 @@ def _growth(grown: Sequence[Growth]) -> str:
             NONE if step.per_cpu_second is None else f"{step.per_cpu_second:.0f}",
             f"{step.per_second:.0f}",
             NONE if step.relative is None else f"{100 * step.relative:.0f} %",
+            *(f"{step.cpu_ms[part]:.3f}" for part in GROWTH_PARTS),
             _percent(step.as_expected),
         ]
         for step in grown
     )
+    parts = (f"{part} ms" for part in GROWTH_PARTS)
     head = (
         "tenants",
         "/CPU-s",
         "requests/s",
-        "per CPU-second, of one tenant's (echo's drift out)",
+        "/CPU-s, of one tenant's (echo's drift out)",
+        *parts,
         "as expected",
     )
     text = "Growth: hits of so many tenants in turn, each with a key and an answer of its own:\n\n"

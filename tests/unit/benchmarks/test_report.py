@@ -60,7 +60,16 @@ def run() -> Run:
                 cell="hit_memory", baseline="echo", of="cpu", ratio=Ratio(value=0.53, low=0.52, high=0.54)
             )
         ],
-        growth=[Growth(tenants=10_000, per_second=1.0, per_cpu_second=1.0, as_expected=1.0, relative=0.8)],
+        growth=[
+            Growth(
+                tenants=10_000,
+                per_second=1.0,
+                per_cpu_second=1.0,
+                as_expected=1.0,
+                relative=0.8,
+                cpu_ms={"web": 0.1, "cache": 0.0, "state": 0.02, "postgres": 0.0},
+            )
+        ],
         embedder={"one_ms": 12.0, "texts_per_second": 200.0},
         memory_ready=MEMORY,
         memory_after=MEMORY,
