@@ -104,7 +104,8 @@ class Edge:
         secure = is_secure(scope["scheme"], fields)
         in_the_clear = settings.SECURE_SSL_REDIRECT and not secure
         # A field that comes twice is for Django to judge, like all that is unusual.
-        if parts.draining or in_the_clear or len(fields) < len(scope["headers"]):
+        unusual = len(fields) < len(scope["headers"]) or not scope["query_string"].isascii()
+        if parts.draining or in_the_clear or unusual:
             await self._inside(scope, receive, send)
             return
         body = await read_body(receive)
@@ -176,7 +177,7 @@ async def _recall(known: Admission, asked: _Asked, plan: Plan, parts: RunningPar
             sent.close()
         return _limited(admitted)
     if held is not None:
-        return _Hit(admitted, _ready(asked, plan, held))
+        return _Hit(admitted, _ready(asked, plan, held, admitted.arrival.started_at))
     plan = plan.of(admitted)
     if sent is None and plan.reads_exact:
         sent = recalling.ask_exact(plan, parts)
@@ -191,10 +192,10 @@ def _limited(refused: Refused) -> _Ended:
     return _Ended(refused.admission, ChatOutcome(refusal=refused.refusal))
 
 
-def _ready(asked: _Asked, plan: Plan, held: HeldAnswer) -> ReadyHit:
-    """Return the hit that answers the question, the last one if it still does."""
+def _ready(asked: _Asked, plan: Plan, held: HeldAnswer, now: float) -> ReadyHit:
+    """Return the hit that answers the question, the last one if it still does. now: Unix seconds."""
     ready = asked.ready
-    if ready is None or not ready.serves(held):
+    if ready is None or not ready.serves(held, now):
         ready = asked.ready = ReadyHit.of(plan, held)
     return ready
 

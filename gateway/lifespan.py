@@ -1,5 +1,6 @@
 """The life of a web process: the gateway's parts start before the first request and stop after the last."""
 
+import gc
 import logging
 
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
@@ -21,6 +22,9 @@ class Lifespan:
             return
         await receive()
         await runtime.parts()
+        # What start-up made stays for good: collections that walk it all again would hold up answers.
+        gc.collect()
+        gc.freeze()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await runtime.stop()

@@ -49,14 +49,14 @@ class ReadyHit:
             record=PreparedRecord(record_of(plan.call.admission, plan.call.endpoint, outcome, plan.call)),
         )
 
-    def serves(self, held: HeldAnswer) -> bool:
-        """Whether this is still the hit of that answer."""
-        return self.held is held and time.time() < self.until
+    def serves(self, held: HeldAnswer, now: float) -> bool:
+        """Whether this is still the hit of that answer; now: Unix seconds."""
+        return self.held is held and now < self.until
 
     def to(self, admission: Admission) -> EdgeAnswer:
-        """Return the answer to a call that is admitted and ends now."""
+        """Return the answer to a call that is admitted and ends now. Its age is that at the call's arrival."""
         arrival, stored = admission.arrival, self.held.answer
-        request_id, total_ms, now = shown(arrival.request_id), arrival.elapsed_ms(), time.time()
+        request_id, total_ms, now = shown(arrival.request_id), arrival.elapsed_ms(), arrival.started_at
         fields = headers.of_call(request_id, admission.limits, total_ms, 0.0)
         return EdgeAnswer(
             status=200,

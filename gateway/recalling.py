@@ -47,7 +47,8 @@ def held(plan: Plan, parts: Parts) -> HeldAnswer | None:
     found = parts.memory.get(plan.tenant_id, caller.tenant.version, plan.prints.exact)
     if found is None or found.answer.model not in caller.usable_models:
         return None
-    return found if recall.is_young(found.answer, call.cache.max_age_s) else None
+    max_age_s = call.cache.max_age_s
+    return found if max_age_s is None or recall.is_young(found.answer, max_age_s) else None
 
 
 def ask_exact(plan: Plan, parts: Parts) -> Coroutine[Any, Any, StoredAnswer | None]:
