@@ -6,6 +6,7 @@ when somebody scrapes. Like the client library's own metrics they count for one 
 
 import time
 from bisect import bisect_left
+from collections import Counter as Counts
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -26,23 +27,24 @@ RECORDS_SPOOLED = Counter("halfpenny_records_spooled", "Records written to the l
 RECORDS_LOST = Counter("halfpenny_records_lost", "Records that neither the stream nor the spool took.")
 
 
+Kind = tuple[str, int, str]
+"""Endpoint, status and cache status of a call."""
+
+
 class Spans:
     """A histogram of seconds."""
 
     def __init__(self, name: str, documentation: str, bounds: tuple[float, ...]) -> None:
         self._name, self._documentation, self._bounds = name, documentation, bounds
-        # One more: for what is longer than the last bound.
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        self._counts[bisect_left(self._bounds, seconds)] += 1
-        self._sum += seconds
+        # Counted by CallMetrics itself: a call of a method costs as much as the counting.
+        # One more than there are bounds: for what is longer than the last.
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
 
     def family(self, created: float) -> Metric:
         family = HistogramMetricFamily(self._name, self._documentation)
         bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
-        family.add_metric([], list(zip(bounds, accumulate(self._counts), strict=True)), self._sum)
+        family.add_metric([], list(zip(bounds, accumulate(self.counts), strict=True)), self.sum)
         family.add_sample(f"{self._name}_created", {}, created)
         return family
 
@@ -52,9 +54,8 @@ class CallMetrics(Collector):
 
     def __init__(self) -> None:
         self._created = time.time()
-        self._labels: dict[tuple[str, int, str], tuple[str, str, str]] = {}
         self._known: dict[str, set[str]] = {}
-        self._requests: dict[tuple[str, str, str], int] = {}
+        self._requests: dict[Kind, int] = {}
         self._seconds = Spans("halfpenny_request_seconds", "Time from request to end of answer.", _SECONDS)
         self._overhead = Spans(
             "halfpenny_overhead_seconds", "Time of a call that was not spent upstream.", _OVERHEAD_SECONDS
@@ -64,16 +65,25 @@ class CallMetrics(Collector):
     def observe(self, call: FinishedCall) -> None:
         """Count one finished call; background calls (purpose other than `request`) only by their money."""
         shared = call.shared
-        self._cost_nano += max(0, shared.cost_nano + shared.overhead_nano)
-        self._saved_nano += max(0, shared.saved_nano)
+        if (cost_nano := shared.cost_nano + shared.overhead_nano) > 0:
+            self._cost_nano += cost_nano
+        if shared.saved_nano > 0:
+            self._saved_nano += shared.saved_nano
         if shared.purpose != "request":
             return
         kind = (shared.endpoint, shared.status, shared.cache_status)
-        labels = self._labels.get(kind) or self._bounded_labels(kind)
-        self._requests[labels] = self._requests.get(labels, 0) + 1
+        if kind in self._requests:
+            self._requests[kind] += 1
+        else:
+            self._count_new(kind)
         seconds = call.total_ms / 1000
-        self._seconds.observe(seconds)
-        self._overhead.observe(max(0.0, seconds - shared.upstream_ms / 1000))
+        spans = self._seconds
+        spans.counts[bisect_left(_SECONDS, seconds)] += 1
+        spans.sum += seconds
+        seconds = max(0.0, seconds - shared.upstream_ms / 1000) if shared.upstream_ms else seconds
+        spans = self._overhead
+        spans.counts[bisect_left(_OVERHEAD_SECONDS, seconds)] += 1
+        spans.sum += seconds
         self._input_tokens += shared.input_tokens
         self._output_tokens += shared.output_tokens
 
@@ -82,7 +92,7 @@ class CallMetrics(Collector):
         requests = CounterMetricFamily(
             "halfpenny_requests", "Finished data-plane calls.", labels=["endpoint", "status_class", "cache"]
         )
-        for labels, count in self._requests.items():
+        for labels, count in self._requests_by_labels().items():
             requests.add_metric(labels, count, created=self._created)
         tokens = CounterMetricFamily("halfpenny_tokens", "Tokens of finished calls.", labels=["direction"])
         tokens.add_metric(["input"], self._input_tokens, created=self._created)
@@ -97,17 +107,17 @@ class CallMetrics(Collector):
     def _money(self, name: str, documentation: str, nano: int) -> Metric:
         return CounterMetricFamily(name, documentation, value=nano / NANO, created=self._created)
 
-    def _bounded_labels(self, kind: tuple[str, int, str]) -> tuple[str, str, str]:
+    def _requests_by_labels(self) -> Counts[tuple[str, str, str]]:
+        counts: Counts[tuple[str, str, str]] = Counts()
+        for (endpoint, status, cache), count in self._requests.items():
+            counts[endpoint, f"{status // 100}xx", cache or "none"] += count
+        return counts
+
+    def _count_new(self, kind: Kind) -> None:
+        """Count a call of a kind that is not counted yet, under "other" where too many are told apart."""
         endpoint, status, cache = kind
-        labels = (
-            self._bounded("endpoint", endpoint),
-            f"{status // 100}xx",
-            self._bounded("cache", cache or "none"),
-        )
-        if "other" not in labels:
-            # Kinds beyond the bound are worked out each time: they must not pile up here either.
-            self._labels[kind] = labels
-        return labels
+        kind = (self._bounded("endpoint", endpoint), status, self._bounded("cache", cache))
+        self._requests[kind] = self._requests.get(kind, 0) + 1
 
     def _bounded(self, label: str, value: str) -> str:
         values = self._known.setdefault(label, set())

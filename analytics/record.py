@@ -89,13 +89,15 @@ class PreparedRecord:
     one limit), so that each further one costs next to nothing.
     """
 
-    __slots__ = ("head", "record")
+    __slots__ = ("head", "log_text", "record")
 
     def __init__(self, record: CallRecord) -> None:
         """record: its OWN_COLUMNS are ignored; it must not change any more."""
         self.record = record
         self.head: bytes | None = None
         """The shared columns as analytics.wire writes them, once it did."""
+        self.log_text: tuple[str, str] | None = None
+        """The same for whoever writes log lines: what stands between the columns of one call, and behind."""
 
     def at(
         self, request_id: UUID, started_at: float, total_ms: float, client_request_id: str = ""

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from django.conf import settings
 from prometheus_client import Counter
 
-from analytics.record import CallRecord, FinishedCall
+from analytics.record import CallRecord, FinishedCall, RepeatedCall
 from gateway.records import log_fields
 from gateway.request_id import shown
 
@@ -100,24 +100,31 @@ class Lines:
 
     def line_of(self, call: FinishedCall) -> str:
         """Return the line with its end; its time is when the call ended."""
-        record = call.shared
         ended = self._time(call.started_at + call.total_ms / 1000)
         if not self._as_json:
             return f"{ended} INFO {LOGGER} {_MESSAGE}\n"
-        kind = _kind(record)
-        shared = self._shared.get(kind) or self._keep(kind, record)
+        if isinstance(call, RepeatedCall):
+            prepared = call.prepared
+            if prepared.log_text is None:
+                prepared.log_text = self._text(prepared.record)
+            before, behind = prepared.log_text
+        else:
+            before, behind = self._text(call)
         return (
-            f'{{"time": "{ended}", {_HEAD}, "request_id": "{shown(call.id)}", {shared}, '
-            f'"latency_ms": {round(call.total_ms, 2)!r}, "upstream_ms": {round(record.upstream_ms, 2)!r}}}\n'
+            f'{{"time": "{ended}", {_HEAD}, "request_id": "{shown(call.id)}", {before}, '
+            f'"latency_ms": {round(call.total_ms, 2)!r}, {behind}}}\n'
         )
 
-    def _keep(self, kind: tuple[object, ...], record: CallRecord) -> str:
-        fields = log_fields(record)
-        text = json.dumps({name: fields[name] for name in fields if name not in _OWN_FIELDS})[1:-1]
-        if len(self._shared) >= _MOST_KINDS:
-            self._shared.clear()
-        self._shared[kind] = text
-        return text
+    def _text(self, record: CallRecord) -> tuple[str, str]:
+        """Return what stands between the request's id and its time, and what stands behind that."""
+        kind = _kind(record)
+        if (text := self._shared.get(kind)) is None:
+            if len(self._shared) >= _MOST_KINDS:
+                self._shared.clear()
+            fields = log_fields(record)
+            recurring = {name: fields[name] for name in fields if name not in _OWN_FIELDS}
+            text = self._shared[kind] = json.dumps(recurring)[1:-1]
+        return text, f'"upstream_ms": {round(record.upstream_ms, 2)!r}'
 
     def _time(self, moment: float) -> str:
         second = int(moment)
