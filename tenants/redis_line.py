@@ -135,7 +135,8 @@ class _Connection(asyncio.Protocol):
                 await self._greet()
         except TimeoutError:
             self._lose(RedisTimeoutError, "the server did not take the connection in time")
-        except (OSError, RedisError) as error:
+        except (OSError, RedisError, ValueError) as error:
+            # ValueError: a host name that cannot be one.
             self._lose(RedisConnectionError, f"cannot connect: {error}")
         else:
             self._ready = not self.lost

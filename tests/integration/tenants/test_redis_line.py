@@ -237,6 +237,14 @@ async def test_closing_twice_and_closing_while_connecting_leaves_nothing_open() 
     assert isinstance(asked.exception(), RedisConnectionError)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:1", f"{'a' * 64}.invalid"])
+async def test_a_server_that_cannot_be_reached_is_a_failed_connection(host: str) -> None:
+    line = RedisLine(f"redis://{host}/0", timeout_s=5)
+    with pytest.raises(RedisConnectionError):
+        await line.ask("PING")
+    await line.close()
+
+
 async def test_user_password_and_database_are_those_of_the_url(own: OwnValkey) -> None:
     with redis.Redis.from_url(own.url) as admin:
         admin.execute_command("ACL", "SETUSER", "alice", "on", ">p%ss", "~*", "+@all")
