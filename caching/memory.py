@@ -23,6 +23,9 @@ Value = TypeVar("Value")
 #: What Python's objects around an entry take, roughly (measured with tracemalloc over 10,000 entries).
 ENTRY_BYTES = 1500
 
+#: How much larger the objects of a nested value are than its JSON, at most ("[[],[]]" and the like).
+_OBJECTS_TO_JSON = 24
+
 
 class BoundedMemory(Generic[Key, Value]):
     """The values used last, as many as fit into `max_bytes`. Not thread-safe: it belongs to one event loop."""
@@ -98,7 +101,8 @@ class AnswerMemory:
 
     def put(self, tenant_id: int, version: int, fingerprint: bytes, answer: StoredAnswer) -> HeldAnswer:
         """Keep the answer for a while; version: of the policy under which it was read or made."""
-        held = HeldAnswer(answer, orjson.dumps(answer.text))
+        # A copy: what orjson returns keeps the buffer that it was written into, 4 KiB at least.
+        held = HeldAnswer(answer, bytes(memoryview(orjson.dumps(answer.text))))
         self._held.put(
             (tenant_id, version, fingerprint),
             held,
@@ -110,6 +114,11 @@ class AnswerMemory:
 
 
 def _message_bytes(answer: StoredAnswer) -> int:
-    """Return about how much a provider's message takes besides its text."""
-    content = answer.message.get("content")
-    return sys.getsizeof(content) if isinstance(content, str) else 0
+    """Return about how much a provider's message takes besides its text: reasoning may be longer than it."""
+    return sum(map(_bytes_of, answer.message.values()))
+
+
+def _bytes_of(value: object) -> int:
+    if isinstance(value, str):
+        return sys.getsizeof(value)
+    return 0 if value is None else _OBJECTS_TO_JSON * len(orjson.dumps(value))
