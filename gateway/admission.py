@@ -8,6 +8,7 @@ limits.
 import re
 import time
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from gateway import errors
@@ -26,9 +27,11 @@ _MOST_CALLERS = 20_000
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Arrival:
-    """When a request came and what it is called."""
+class Arrival(NamedTuple):
+    """When a request came and what it is called.
+
+    Like Admission a tuple, since every request makes them: a frozen dataclass takes three times as long to make.
+    """
 
     request_id: UUID
     started_at: float
@@ -41,12 +44,8 @@ class Arrival:
     @classmethod
     def now(cls, presented_id: str = "") -> "Arrival":
         """presented_id: the caller's `x-request-id`; left out if it isn't short and plain."""
-        return cls(
-            request_id=new_request_id(),
-            started_at=time.time(),
-            started=time.perf_counter(),
-            client_request_id=presented_id if _PLAIN_ID.fullmatch(presented_id) else "",
-        )
+        client_request_id = presented_id if presented_id and _PLAIN_ID.fullmatch(presented_id) else ""
+        return cls(new_request_id(), time.time(), time.perf_counter(), client_request_id)
 
     def elapsed_ms(self) -> float:
         return (time.perf_counter() - self.started) * 1000
@@ -103,8 +102,7 @@ class Callers:
         return caller
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A request with a valid key, and the one version of the policy that it is held to until its end."""
 
     arrival: Arrival

@@ -137,8 +137,8 @@ def _rendered(admission: Admission, outcome: ChatOutcome) -> HttpResponse:
     )
 
 
-def _as_text(found: headers.Headers) -> dict[str, str]:
-    return {name.decode(): value.decode("latin-1") for name, value in found}
+def _as_text(head: bytes) -> dict[str, str]:
+    return {name.decode(): value.decode("latin-1") for name, value in headers.fields(head)}
 
 
 def json_answer(admission: Admission, content: object) -> HttpResponse:

@@ -250,7 +250,7 @@ def _answer_of(reached: _Hit | _Ended | Refused, path: str) -> EdgeAnswer:
     request_id, total_ms = shown(admission.arrival.request_id), admission.arrival.elapsed_ms()
     return EdgeAnswer(
         status=outcome.status,
-        headers=headers.of_outcome(request_id, admission.limits, outcome, total_ms),
+        head=headers.of_outcome(request_id, admission.limits, outcome, total_ms),
         body=answers.chat_body(request_id, outcome, total_ms),
         record=record_of(admission, path, outcome, reached.call),
     )
@@ -258,19 +258,19 @@ def _answer_of(reached: _Hit | _Ended | Refused, path: str) -> EdgeAnswer:
 
 def _unknown(refused: Refused) -> EdgeAnswer:
     """Render the refusal of a key; nobody's record is left."""
-    request_id = shown(refused.arrival.request_id).encode()
+    request_id = headers.of_request_id(shown(refused.arrival.request_id))
     return EdgeAnswer(
         status=refused.refusal.status,
-        headers=[(b"x-request-id", request_id), *headers.of_refusal(refused.refusal)],
+        head=request_id + headers.of_refusal(refused.refusal),
         body=refused.refusal.body(),
         record=None,
     )
 
 
 async def _send(scope: Scope, send: Send, answer: EdgeAnswer, *, secure: bool) -> None:
-    fields = headers.of_content(len(answer.body), secure=secure) + answer.headers
+    head = headers.of_content(len(answer.body), secure=secure) + answer.head
     whole = scope.get("extensions", _NONE).get(WHOLE_ANSWER)
-    if whole is not None and whole(answer.status, headers.lines(fields), answer.body):
+    if whole is not None and whole(answer.status, head, answer.body):
         return
-    await send({"type": "http.response.start", "status": answer.status, "headers": fields})
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers.fields(head)})
     await send({"type": "http.response.body", "body": answer.body})

@@ -73,7 +73,8 @@ class LeanHandler(ASGIHandler):
         else:
             response = await self._middleware_chain(request)
         secure = request.is_secure()
-        for name, value in headers.of_content(len(response.content), secure=secure)[1:]:
+        _, *others = headers.fields(headers.of_content(len(response.content), secure=secure))
+        for name, value in others:
             response.headers[name.decode()] = value.decode()
         return response
 

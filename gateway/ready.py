@@ -23,8 +23,8 @@ class EdgeAnswer:
     """What one call gets and leaves."""
 
     status: int
-    headers: headers.Headers
-    """Besides those of the content."""
+    head: bytes
+    """Header lines besides those of the content."""
     body: bytes
     record: FinishedCall | None
 
@@ -57,11 +57,11 @@ class ReadyHit:
         """Return the answer to a call that is admitted and ends now. Its age is that at the call's arrival."""
         arrival, stored = admission.arrival, self.held.answer
         request_id, total_ms, now = shown(arrival.request_id), arrival.elapsed_ms(), arrival.started_at
-        fields = headers.of_call(request_id, admission.limits, total_ms, 0.0)
+        head = headers.of_call(request_id, admission.limits, total_ms, 0.0)
         return EdgeAnswer(
             status=200,
             body=self.frame.filled(request_id, max(0.0, now - stored.created_at), total_ms),
-            headers=fields + headers.of_exact_hit(max(0.0, stored.expires_at - now)),
+            head=head + headers.of_exact_hit(max(0.0, stored.expires_at - now)),
             record=self.record.at(
                 arrival.request_id, arrival.started_at, total_ms, arrival.client_request_id
             ),

@@ -35,8 +35,8 @@ def admission() -> Admission:
     return Admission(arrival=Arrival.now(), caller=caller, limits=VERDICT)
 
 
-def text_of(found: headers.Headers) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in found}
+def text_of(head: bytes) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in headers.fields(head)}
 
 
 def test_the_tightest_window_is_shown() -> None:
