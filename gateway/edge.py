@@ -165,23 +165,26 @@ async def _admit(known: Admission, asked: _Asked | None, parts: RunningParts) ->
 
 async def _recall(known: Admission, asked: _Asked, plan: Plan, parts: RunningParts) -> _Hit | _Ended | Ahead:
     """Count a request and look for the answer to its question."""
-    held, sent = recalling.held(plan, parts), None
-    verdict = parts.limiter.take(known.caller.windows)
-    if verdict is None:
-        # L1 is asked while the request is counted: one wait for both.
-        sent = recalling.ask_exact(plan, parts) if plan.reads_exact and held is None else None
-        verdict = await parts.limiter.admit(known.caller.windows)
-    admitted = counted(known, verdict)
-    if isinstance(admitted, Refused):
+    held = recalling.held(plan, parts)
+    verdict, sent = parts.limiter.take(known.caller.windows), None
+    try:
+        if verdict is None:
+            # L1 is asked while the request is counted: one wait for both.
+            sent = recalling.ask_exact(plan, parts) if plan.reads_exact and held is None else None
+            verdict = await parts.limiter.admit(known.caller.windows)
+        admitted = counted(known, verdict)
+        if isinstance(admitted, Refused):
+            return _limited(admitted)
+        if held is not None:
+            return _Hit(admitted, _ready(asked, plan, held, admitted.arrival.started_at))
+        plan = plan.of(admitted)
+        if sent is None and plan.reads_exact:
+            sent = recalling.ask_exact(plan, parts)
+        exact = await recalling.exact(plan, parts, sent)
+    finally:
         if sent is not None:
+            # An answer that nobody waits for any more: the request is refused, or cancelled.
             sent.close()
-        return _limited(admitted)
-    if held is not None:
-        return _Hit(admitted, _ready(asked, plan, held, admitted.arrival.started_at))
-    plan = plan.of(admitted)
-    if sent is None and plan.reads_exact:
-        sent = recalling.ask_exact(plan, parts)
-    exact = await recalling.exact(plan, parts, sent)
     if isinstance(exact, ExactHit):
         return _Ended(admitted, recalling.served_exact(plan, exact), plan.call)
     return asked.ahead(admitted, plan, exact)
