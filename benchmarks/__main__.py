@@ -22,9 +22,9 @@ from benchmarks.client import Server
 from benchmarks.load import NotMeasurable, TurnResult, prepare, take_turn, why_skipped
 from benchmarks.pinning import Cores
 from benchmarks.processes import Processes
-from benchmarks.results import Run, Starts
+from benchmarks.results import Growth, Run, Starts
 from benchmarks.rig import Rig, built, keep_apart
-from benchmarks.schedule import FULL, QUICK, Plan, open_turns, turns
+from benchmarks.schedule import FULL, QUICK, Plan, Turn, open_turns, turns
 from benchmarks.servers import NotStarted
 from benchmarks.stack import Stack, StackFailed, running
 
@@ -103,8 +103,8 @@ async def _measure(plan: Plan, stack: Stack, rig: Rig, processes: Processes, onl
     )
     await prepare(target, semantic=not only or bool(SEMANTIC & set(only)))
     by_name, skipped = await _measurable(cells(target), only)
-    done = await _take_turns(plan, by_name, processes, target)
-    grown = await growth.measure(plan, stack, target, by_name["echo"], processes)
+    done = await _take_turns(plan, by_name, processes, target, skipped)
+    grown = await _grow(plan, stack, target, by_name["echo"], processes, skipped=skipped)
     return Run(
         date=date,
         machine=machine,
@@ -130,19 +130,46 @@ async def _measurable(found: list[Cell], only: list[str]) -> tuple[dict[str, Cel
 
 
 async def _take_turns(
-    plan: Plan, by_name: dict[str, Cell], processes: Processes, target: Target
+    plan: Plan, by_name: dict[str, Cell], processes: Processes, target: Target, skipped: dict[str, str]
 ) -> list[TurnResult]:
+    """Take all turns. A cell whose server hangs up is left out with all its turns, and named in `skipped`.
+
+    Raises ConnectionResetError for what others are held against.
+    """
     done: list[TurnResult] = []
-    upstream = target.servers["upstream"]
-    for turn in turns(plan, list(by_name)):
-        done.append(await take_turn(turn, by_name[turn.cell], plan, processes, upstream))
+
+    async def take(turn: Turn, rate: float = 0.0) -> None:
+        if turn.cell in skipped:
+            return
+        cell = by_name[turn.cell]
+        try:
+            done.append(await take_turn(turn, cell, plan, processes, target.servers["upstream"], rate=rate))
+        except ConnectionResetError as error:
+            if cell.group in ("rig", "baseline"):
+                raise
+            skipped[turn.cell] = f"the connection ended: {error}"
+            return
         _tell(done[-1])
+
+    for turn in turns(plan, list(by_name)):
+        await take(turn)
     rates = {name: results.capacity(cell, done) for name, cell in by_name.items()}
     for turn in open_turns(plan, [name for name, rate in rates.items() if rate >= LEAST_RATE]):
-        rate = turn.share * rates[turn.cell]
-        done.append(await take_turn(turn, by_name[turn.cell], plan, processes, upstream, rate=rate))
-        _tell(done[-1])
-    return done
+        await take(turn, turn.share * rates[turn.cell])
+    for name in skipped:
+        by_name.pop(name, None)
+    return [result for result in done if result.turn.cell in by_name]
+
+
+async def _grow(
+    plan: Plan, stack: Stack, target: Target, echo: Cell, processes: Processes, *, skipped: dict[str, str]
+) -> list[Growth]:
+    """Return the growth, or none of it when the connection ends meanwhile."""
+    try:
+        return await growth.measure(plan, stack, target, echo, processes)
+    except ConnectionResetError as error:
+        skipped["growth"] = f"the connection ended: {error}"
+        return []
 
 
 def _servers(stack: Stack, rig: Rig) -> dict[str, Server]:
