@@ -1,16 +1,18 @@
 """L2: answers by similarity of the question, in Postgres with pgvector."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
 from pgvector import HalfVector
 from pgvector.psycopg.halfvec import HalfVectorBinaryDumper
-from psycopg import AsyncConnection, DataError, sql
+from psycopg import DataError, adapters, sql
 from psycopg import Error as PsycopgError
 from psycopg.errors import QueryCanceled
 from psycopg.rows import TupleRow
@@ -21,22 +23,58 @@ from caching.answers import BrokenAnswer, StoredAnswer
 from caching.breaker import Breaker
 from caching.decision import Neighbour
 from caching.vectors import Vector
-from tenants.database import DATABASE_ERRORS, TenantDatabase, within
+from tenants.database import DATABASE_ERRORS, Statement, TenantDatabase, within
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
+
+# Vectors travel as pgvector's binary, not as text. For connections that are made from now on.
+adapters.register_dumper(HalfVector, HalfVectorBinaryDumper)
 
 _WRITE_SECONDS = 2.0
 
-# The embedder and the dimension are literals: the planner matches the partial index of this embedder only so.
+#: Scopes of up to this many entries are read whole; of larger ones the vector index is asked. Reading is exact and
+#: costs 0.4 us of Postgres CPU an entry, out of an index that holds the vectors; the vector index costs 2 to 9 ms
+#: among 100,000 entries, whatever the scope's size (`manage.py l2_growth`).
+EXACT_UP_TO = 10_000
+
+# The embedder and the dimension are literals: only so does a generic plan match this embedder's partial indexes.
+# OFFSET 0 keeps the vector index out of the exact half.
 _NEAREST = sql.SQL("""
-SELECT id, 1 - ((vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension})),
-       question, complexity, model, answer::text
-FROM caching_cacheentry
-WHERE tenant_id = %(tenant)s AND scope = %(scope)s AND embedder_id = {embedder} AND expires_at > now()
-ORDER BY (vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension})
-LIMIT %(limit)s
+WITH size AS MATERIALIZED (
+    SELECT count(*) AS entries FROM (
+        SELECT 1 FROM caching_cacheentry
+        WHERE tenant_id = %(tenant)s AND scope = %(scope)s AND embedder_id = {embedder}
+        LIMIT {exact} + 1) AS first_entries
+), near AS MATERIALIZED (
+    (SELECT id, distance FROM (
+        SELECT id, (vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension}) AS distance
+        FROM caching_cacheentry
+        WHERE (SELECT entries FROM size) <= {exact}
+            AND tenant_id = %(tenant)s AND scope = %(scope)s AND embedder_id = {embedder} AND expires_at > now()
+        OFFSET 0) AS scoped
+    ORDER BY distance LIMIT %(limit)s)
+    UNION ALL
+    (SELECT id, (vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension})
+    FROM caching_cacheentry
+    WHERE (SELECT entries FROM size) > {exact}
+        AND tenant_id = %(tenant)s AND scope = %(scope)s AND embedder_id = {embedder} AND expires_at > now()
+    ORDER BY (vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension}) LIMIT %(limit)s)
+)
+SELECT entry.id, 1 - near.distance, entry.question, entry.complexity, entry.model, entry.answer::text
+FROM near JOIN caching_cacheentry AS entry ON entry.tenant_id = %(tenant)s AND entry.id = near.id
 """)
+_SEARCH_SETTINGS = {
+    # Without it the index's first candidates, of whatever tenant, would be all that is looked at.
+    "hnsw.iterative_scan": "relaxed_order",
+    # pgvector's default of 40 loses entries among thousands of alike questions; 100 found all that were tried.
+    "hnsw.ef_search": "200",
+    # One plan for all: how large a scope is, the statement finds out by itself; a plan made while the table was
+    # young must not read all of it for long.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    # Where the vector index is asked, it shall not be replaced by sorting the scope.
+    "enable_sort": "off",
+}
 
 _ADD = """
 INSERT INTO caching_cacheentry (tenant_id, id, fingerprint, scope, embedder_id, vector, question, answer,
@@ -50,7 +88,9 @@ ON CONFLICT (tenant_id, fingerprint, embedder_id) DO UPDATE SET
     complexity = excluded.complexity, key_public_id = excluded.key_public_id,
     request_id = excluded.request_id, tags = excluded.tags, created_at = excluded.created_at,
     expires_at = excluded.expires_at
+RETURNING id
 """
+_DROP = "DELETE FROM caching_cacheentry WHERE tenant_id = %(tenant)s AND id = %(id)s RETURNING id"
 
 
 class SemanticUnavailable(Exception):
@@ -107,68 +147,51 @@ class PostgresSemanticStore:
         *,
         search_seconds: float | None = None,
         breaker: Breaker | None = None,
+        exact_up_to: int = EXACT_UP_TO,
     ) -> None:
-        """search_seconds: for one search, strictly; None: SEMANTIC_SEARCH_TIMEOUT_SECONDS."""
+        """search_seconds: for one search, strictly; None: SEMANTIC_SEARCH_TIMEOUT_SECONDS.
+
+        exact_up_to: entries of a scope that are read whole rather than looked for by the vector index.
+        """
         self._database = database
         self._search_seconds = (
             settings.SEMANTIC_SEARCH_TIMEOUT_SECONDS if search_seconds is None else search_seconds
         )
         self._breaker = breaker or Breaker(failures_to_open=3, open_seconds=2.0)
+        self._exact_up_to = exact_up_to
 
     async def nearest(
         self, tenant_id: int, scope: bytes, vector: Vector, *, limit: int = 2
     ) -> list[StoredNeighbour]:
-        query = _NEAREST.format(
-            dimension=sql.Literal(vector.dimension), embedder=sql.Literal(vector.embedder_id)
-        )
-        values = {
-            "vector": HalfVector(vector.values),
-            "tenant": tenant_id,
-            "scope": scope,
-            "limit": limit,
-        }
-
-        async def search(connection: AsyncConnection[TupleRow]) -> list[TupleRow]:
-            # Without the first the index's candidates, all of a larger tenant, would be all that is looked at;
-            # with pgvector's default of 40 for the second, 49 of 166 stored questions did not find themselves
-            # among 2,400 alike ones (100: 13, 200: 2, 400: none; measured).
-            await connection.execute(
-                "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),"
-                " set_config('hnsw.ef_search', '400', true)"
-            )
-            return await (await connection.execute(query, values, prepare=False)).fetchall()
-
-        rows = await self._ask(tenant_id, search, seconds=self._search_seconds)
+        statement = _nearest(vector.dimension, vector.embedder_id, self._exact_up_to)
+        values = {"vector": HalfVector(vector.values), "tenant": tenant_id, "scope": scope, "limit": limit}
+        seconds = self._search_seconds
+        rows = await self._ask(tenant_id, statement, values, seconds=seconds, local_settings=_SEARCH_SETTINGS)
         found = [neighbour for row in rows if (neighbour := _neighbour(row))]
         return sorted(found, key=lambda each: each.neighbour.similarity, reverse=True)
 
     async def add(self, tenant_id: int, entry: NewEntry) -> None:
-        values = _columns(tenant_id, entry)
-
-        async def insert(connection: AsyncConnection[TupleRow]) -> None:
-            await connection.execute(_ADD, values)
-
-        await self._ask(tenant_id, insert, seconds=_WRITE_SECONDS)
+        await self._ask(tenant_id, _ADD, _columns(tenant_id, entry), seconds=_WRITE_SECONDS)
 
     async def drop(self, tenant_id: int, entry_id: UUID) -> None:
-        async def delete(connection: AsyncConnection[TupleRow]) -> None:
-            await connection.execute(
-                "DELETE FROM caching_cacheentry WHERE tenant_id = %s AND id = %s", (tenant_id, entry_id)
-            )
-
-        await self._ask(tenant_id, delete, seconds=_WRITE_SECONDS)
+        await self._ask(tenant_id, _DROP, {"tenant": tenant_id, "id": entry_id}, seconds=_WRITE_SECONDS)
 
     async def _ask(
         self,
         tenant_id: int,
-        work: Callable[[AsyncConnection[TupleRow]], Coroutine[Any, Any, Result]],
+        statement: Statement,
+        values: Mapping[str, Any],
         *,
         seconds: float,
-    ) -> Result:
+        local_settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[TupleRow]:
         if not self._breaker.allows():
             raise SemanticUnavailable("breaker_open")
+        asked = self._database.ask(
+            tenant_id, statement, values, timeout_ms=int(1000 * seconds), local_settings=local_settings
+        )
         try:
-            result = await within(seconds, self._in_transaction(tenant_id, work, seconds))
+            rows = await within(seconds, asked)
         except DataError:
             self._breaker.succeeded()
             raise SemanticUnavailable("invalid") from None
@@ -182,17 +205,14 @@ class PostgresSemanticStore:
                 log.exception("the semantic cache's statement is refused")
             raise SemanticUnavailable("database") from error
         self._breaker.succeeded()
-        return result
+        return rows
 
-    async def _in_transaction(
-        self,
-        tenant_id: int,
-        work: Callable[[AsyncConnection[TupleRow]], Coroutine[Any, Any, Result]],
-        seconds: float,
-    ) -> Result:
-        async with self._database.of_tenant(tenant_id, timeout_ms=int(1000 * seconds)) as connection:
-            connection.adapters.register_dumper(HalfVector, HalfVectorBinaryDumper)
-            return await work(connection)
+
+@lru_cache(maxsize=64)
+def _nearest(dimension: int, embedder_id: str, exact_up_to: int) -> sql.Composed:
+    return _NEAREST.format(
+        dimension=sql.Literal(dimension), embedder=sql.Literal(embedder_id), exact=sql.Literal(exact_up_to)
+    )
 
 
 def _neighbour(row: TupleRow) -> StoredNeighbour | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from dataclasses import dataclass
 
 from django.db import connection
 from psycopg import sql
@@ -11,6 +12,8 @@ log = logging.getLogger(__name__)
 BATCH = 1000
 #: pgvector's largest dimension of an indexed halfvec; entries of larger ones are found without an index.
 _MAX_INDEXED_DIMENSION = 4000
+#: Two bytes a dimension and some 120 for the rest must fit into an index row of 2,704.
+_MAX_SCOPED_DIMENSION = 1_200
 _INDEX_LOCK = 7_240_001
 
 # SKIP LOCKED: two sweepers share the work instead of waiting for each other.
@@ -36,10 +39,36 @@ DELETE FROM caching_cacheentry WHERE (tenant_id, id) IN (
 _EMBEDDERS = "SELECT embedder_id, min(vector_dims(vector)) FROM caching_cacheentry GROUP BY embedder_id"
 
 _VALID_INDEX = """
-SELECT 1 FROM pg_index
-WHERE indrelid = 'caching_cacheentry'::regclass AND indisvalid
+SELECT 1 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
+WHERE indrelid = 'caching_cacheentry'::regclass AND indisvalid AND amname = %s
     AND pg_get_expr(indpred, indrelid) LIKE '%%' || quote_literal(%s) || '%%'
 """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kind:
+    """A kind of index that each embedder has one of, on its own entries only."""
+
+    prefix: str
+    method: str
+    max_dimension: int
+    columns: sql.SQL
+
+
+_KINDS = (
+    _Kind(
+        prefix="caching_cacheentry_v_",
+        method="hnsw",
+        max_dimension=_MAX_INDEXED_DIMENSION,
+        columns=sql.SQL("((vector::halfvec({dimension})) halfvec_cosine_ops)"),
+    ),
+    _Kind(
+        prefix="caching_cacheentry_s_",
+        method="btree",
+        max_dimension=_MAX_SCOPED_DIMENSION,
+        columns=sql.SQL("(tenant_id, scope) INCLUDE (id, expires_at, vector)"),
+    ),
+)
 
 
 def delete_expired(*, batch: int = BATCH) -> int:
@@ -64,18 +93,14 @@ def cap_entries(*, batch: int = BATCH) -> int:
 
 
 def ensure_vector_indexes() -> list[str]:
-    """Give every embedder that has entries a vector index of its own; return the embedders that got one.
+    """Give every embedder that has entries its own indexes; return the embedders that got any.
 
     Built CONCURRENTLY: call it outside of a transaction.
     """
     with connection.cursor() as cursor:
         cursor.execute(_EMBEDDERS)
         embedders: list[tuple[str, int]] = cursor.fetchall()
-    return [
-        embedder_id
-        for embedder_id, dimension in embedders
-        if dimension <= _MAX_INDEXED_DIMENSION and _build_index(embedder_id, dimension)
-    ]
+    return [embedder_id for embedder_id, dimension in embedders if _build_indexes(embedder_id, dimension)]
 
 
 def _execute(statement: str, values: list[int]) -> int:
@@ -91,19 +116,31 @@ def _delete_oldest(tenant_id: int, excess: int, batch: int) -> int:
     return excess - left
 
 
-def _build_index(embedder_id: str, dimension: int) -> bool:
-    """Build the embedder's index unless it is there or another process builds one; return whether it was."""
-    name = sql.Identifier(f"caching_cacheentry_v_{hashlib.sha256(embedder_id.encode()).hexdigest()[:12]}")
+def _build_indexes(embedder_id: str, dimension: int) -> bool:
+    """Build what the embedder lacks; return whether anything was built."""
+    fitting = [kind for kind in _KINDS if dimension <= kind.max_dimension]
+    built = [_build_index(kind, embedder_id, dimension) for kind in fitting]
+    return any(built)
+
+
+def _build_index(kind: _Kind, embedder_id: str, dimension: int) -> bool:
+    """Build the index unless it is there or another process builds one; return whether it was."""
+    name = sql.Identifier(kind.prefix + hashlib.sha256(embedder_id.encode()).hexdigest()[:12])
     build = sql.SQL(
         "CREATE INDEX CONCURRENTLY {name} ON caching_cacheentry "
-        "USING hnsw ((vector::halfvec({dimension})) halfvec_cosine_ops) WHERE embedder_id = {embedder}"
-    ).format(name=name, dimension=sql.Literal(dimension), embedder=sql.Literal(embedder_id))
+        "USING {method} {columns} WHERE embedder_id = {embedder}"
+    ).format(
+        name=name,
+        method=sql.Identifier(kind.method),
+        columns=kind.columns.format(dimension=sql.Literal(dimension)),
+        embedder=sql.Literal(embedder_id),
+    )
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_INDEX_LOCK])
         if not cursor.fetchone()[0]:
             return False
         try:
-            cursor.execute(_VALID_INDEX, [embedder_id])
+            cursor.execute(_VALID_INDEX, [kind.method, embedder_id])
             if cursor.fetchone():
                 return False
             # A build that was cut off leaves an invalid index of this name.
@@ -111,5 +148,5 @@ def _build_index(embedder_id: str, dimension: int) -> bool:
             cursor.execute(build)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_INDEX_LOCK])
-    log.info("vector index built", extra={"embedder": embedder_id, "dimension": dimension})
+    log.info("index built", extra={"embedder": embedder_id, "dimension": dimension, "method": kind.method})
     return True

@@ -5,9 +5,11 @@ Django's ORM is not used on the request path; pages and commands use it as the o
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from functools import cache
+from types import MappingProxyType
+from typing import Any, LiteralString, TypeVar
 
 from django.conf import settings
 from django.db import connections
@@ -21,6 +23,8 @@ Result = TypeVar("Result")
 
 #: What a caller catches when Postgres is down, slow or exhausted.
 DATABASE_ERRORS = (OperationalError, PoolTimeout)
+
+Statement = LiteralString | sql.SQL | sql.Composed
 
 _CONNECT_SECONDS = 2
 
@@ -38,7 +42,12 @@ class TenantDatabase:
             open=False,
             configure=_take_web_role,
             reconnect_timeout=0,
-            kwargs={"connect_timeout": _CONNECT_SECONDS, "application_name": "halfpenny-web"},
+            kwargs={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": "halfpenny-web",
+                # Transactions are begun and ended here, never by the driver behind somebody's back.
+                "autocommit": True,
+            },
         )
 
         self._checking: asyncio.Task[None] | None = None
@@ -71,10 +80,45 @@ class TenantDatabase:
             self._drop_dead_connections()
             raise
 
+    async def ask(
+        self,
+        tenant_id: int,
+        statement: Statement,
+        values: Mapping[str, Any],
+        *,
+        timeout_ms: int = 1000,
+        local_settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[TupleRow]:
+        """Return the rows of one statement, which must return some, in one round trip.
+
+        The binding to the tenant, the timeout and the settings travel ahead of the statement. What lies between
+        two syncs of a pipeline is one transaction: it ends with the statement, and the binding with it. Without
+        its binding a statement would see no row at all. Raises one of DATABASE_ERRORS.
+        """
+        bound = {"app.tenant": str(tenant_id), "statement_timeout": str(timeout_ms), **local_settings}
+        try:
+            async with self._pool.connection() as connection:
+                async with connection.pipeline():
+                    await connection.execute(
+                        _bind(len(bound)), [each for pair in bound.items() for each in pair]
+                    )
+                    cursor = await connection.execute(statement, values, prepare=True)
+                # Fetched now, since fetching within the pipeline would be a round trip of its own.
+                return await cursor.fetchall()
+        except OperationalError:
+            self._drop_dead_connections()
+            raise
+
     def _drop_dead_connections(self) -> None:
         """Look through the idle connections in the background: a server that went took all of them along."""
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._pool.check(), name="database check")
+
+
+@cache
+def _bind(count: int) -> sql.Composed:
+    """Return the statement that makes this many settings for the transaction."""
+    return sql.SQL("SELECT {}").format(sql.SQL(", ").join([sql.SQL("set_config(%s, %s, true)")] * count))
 
 
 _abandoned: set[asyncio.Task[Any]] = set()

@@ -1,16 +1,19 @@
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
+from pgvector import HalfVector
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+import tenants.database
+from caching import semantic
 from caching.breaker import Breaker
 from caching.semantic import PostgresSemanticStore, SemanticUnavailable
 from tenants.database import TenantDatabase
-from tests.caching_values import EMBEDDER, direction, entry
+from tests.caching_values import DIMENSION, EMBEDDER, direction, entry
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,19 +31,48 @@ FROM generate_series(1, 1000) AS n
 """
 
 
-class ByVectorIndex(TenantDatabase):
-    """The planner has no way but the vector index, as in a table of millions of rows."""
+class RoundTrips:
+    """A way to Postgres that counts how often a client speaks again after it was answered."""
 
-    plan = ""
+    def __init__(self, host: str, port: int) -> None:
+        self.count = 0
+        self._server_address = (host, port)
+        self._answered = True
+        self._passing: set[asyncio.Task[None] | None] = set()
 
-    @asynccontextmanager
-    async def of_tenant(
-        self, tenant_id: int, *, timeout_ms: int = 1000
-    ) -> AsyncIterator[AsyncConnection[TupleRow]]:
-        async with super().of_tenant(tenant_id, timeout_ms=timeout_ms) as session:
-            for kind in ("sort", "seqscan", "bitmapscan"):
-                await session.execute(f"SET LOCAL enable_{kind} = off")
-            yield session
+    async def end(self) -> None:
+        """Wait until the clients, which are closed by now, are let go of."""
+        await asyncio.gather(*(task for task in self._passing if task))
+
+    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._passing.add(asyncio.current_task())
+        server_reader, server_writer = await asyncio.open_connection(*self._server_address)
+        await asyncio.gather(
+            self._copy(reader, server_writer, asking=True), self._copy(server_reader, writer, asking=False)
+        )
+
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, asking: bool
+    ) -> None:
+        while data := await reader.read(65_536):
+            self.count += asking and self._answered
+            self._answered = not asking
+            writer.write(data)
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.fixture
+async def round_trips(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RoundTrips]:
+    """Lets databases that are opened from now on be reached by the counting way."""
+    address = conninfo_to_dict(tenants.database._owners_address())
+    counting = RoundTrips(str(address["host"]), int(address["port"] or 5432))
+    server = await asyncio.start_server(counting.pass_on, "127.0.0.1", 0)
+    counted = address | {"host": "127.0.0.1", "port": server.sockets[0].getsockname()[1]}
+    monkeypatch.setattr(tenants.database, "_owners_address", lambda: make_conninfo(**counted))
+    yield counting
+    await counting.end()
+    server.close()
 
 
 @pytest.fixture
@@ -61,29 +93,39 @@ def _make_noise() -> None:
         cursor.execute(NOISE, [CHARLIE, SCOPE, EMBEDDER])
 
 
-async def test_a_small_tenant_gets_its_rows_among_a_noisy_one() -> None:
-    database = ByVectorIndex()
-    await database.open()
-    store = PostgresSemanticStore(database, search_seconds=20.0)
+@pytest.mark.parametrize("exact_up_to", [0, 2], ids=["vector index", "vector index, as the scope is large"])
+async def test_a_small_tenant_gets_its_rows_among_a_noisy_one(
+    database: TenantDatabase, exact_up_to: int
+) -> None:
+    store = PostgresSemanticStore(database, search_seconds=20.0, exact_up_to=exact_up_to)
     await sync_to_async(_make_noise)()
     for number in range(3):
         await store.add(ALICE, entry(f"question {number}", direction(1.0, 0.6 + number / 10)))
     found = await store.nearest(ALICE, SCOPE, direction(1.0), limit=2)
     assert [each.neighbour.question for each in found] == ["question 0", "question 1"]
-    await database.close()
 
 
-async def test_the_search_can_use_the_embedders_vector_index(database: TenantDatabase) -> None:
-    with_index = ByVectorIndex()
-    await with_index.open()
-    async with with_index.of_tenant(ALICE) as session:
-        rows = await session.execute(
-            "EXPLAIN SELECT id FROM caching_cacheentry WHERE embedder_id = 'all-MiniLM-L6-v2' "
-            "ORDER BY (vector::halfvec(384)) <=> (%s)::halfvec(384) LIMIT 2",
-            (str(direction(1.0).values.tolist()),),
-        )
-        assert "caching_cacheentry_minilm" in str(await rows.fetchall())
-    await with_index.close()
+@pytest.mark.parametrize("exact_up_to", [0, 100], ids=["large scope", "small scope"])
+async def test_a_scopes_size_decides_whether_the_vector_index_is_asked(
+    database: TenantDatabase, exact_up_to: int
+) -> None:
+    await PostgresSemanticStore(database).add(ALICE, entry())
+    search = semantic._nearest(DIMENSION, EMBEDDER, exact_up_to)
+    values = {"vector": HalfVector(direction(1.0).values), "tenant": ALICE, "scope": SCOPE, "limit": 2}
+    plan = await database.ask(
+        ALICE, sql.SQL("EXPLAIN (ANALYZE) ") + search, values, local_settings=semantic._SEARCH_SETTINGS
+    )
+    by_vector = next(line for (line,) in plan if "Index Scan using caching_cacheentry_minilm " in line)
+    assert ("never executed" in by_vector) == (exact_up_to > 0)
+
+
+async def test_a_search_is_one_round_trip(round_trips: RoundTrips, database: TenantDatabase) -> None:
+    store = PostgresSemanticStore(database, search_seconds=5.0)
+    await store.add(ALICE, entry())
+    await store.nearest(ALICE, SCOPE, direction(1.0))
+    before = round_trips.count
+    assert len(await store.nearest(ALICE, SCOPE, direction(1.0))) == 1
+    assert round_trips.count - before == 1
 
 
 async def test_without_the_tenant_filter_row_security_still_hides_other_tenants(
@@ -131,21 +173,16 @@ async def test_an_exhausted_pool_is_a_timeout_then_an_open_breaker() -> None:
 async def test_a_slow_search_is_given_up(database: TenantDatabase) -> None:
     store = PostgresSemanticStore(database, search_seconds=0.05)
 
-    async def sleep(session: AsyncConnection[TupleRow]) -> None:
-        await session.execute("SELECT pg_sleep(30)")
-
     with pytest.raises(SemanticUnavailable) as failure:
-        await store._ask(ALICE, sleep, seconds=0.05)
+        await store._ask(ALICE, "SELECT pg_sleep(30)", {}, seconds=0.05)
     assert failure.value.reason == "timeout"
 
 
 async def test_a_statement_that_is_refused_is_told_and_fails_no_call(
     database: TenantDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def ask(session: AsyncConnection[TupleRow]) -> None:
-        await session.execute("SELECT missing FROM caching_cacheentry")
-
+    statement = "SELECT missing FROM caching_cacheentry"
     with pytest.raises(SemanticUnavailable) as failure:
-        await PostgresSemanticStore(database)._ask(ALICE, ask, seconds=5.0)
+        await PostgresSemanticStore(database)._ask(ALICE, statement, {}, seconds=5.0)
     assert failure.value.reason == "database"
     assert "the semantic cache's statement is refused" in caplog.text

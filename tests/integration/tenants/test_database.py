@@ -3,7 +3,8 @@ import asyncio
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
-from psycopg import OperationalError
+from psycopg import DataError, OperationalError
+from psycopg.errors import QueryCanceled
 
 from tenants.database import TenantDatabase
 from tenants.models import ApiKey, Tenant
@@ -33,6 +34,38 @@ async def test_a_pooled_connection_forgets_the_tenant_before_it() -> None:
     async with database._pool.connection() as session:
         rows = await (await session.execute("SELECT count(*) FROM tenants_tenant")).fetchall()
     assert rows == [(0,)]
+    await database.close()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_single_statement_sees_one_tenants_rows_and_leaves_no_binding_behind() -> None:
+    alice = await Tenant.objects.acreate(slug="alice")
+    charlie = await Tenant.objects.acreate(slug="charlie")
+    database = TenantDatabase(max_size=1)
+    await database.open()
+    ask = "SELECT slug, current_setting('statement_timeout') FROM tenants_tenant WHERE slug <> %(no)s"
+    assert await database.ask(alice.pk, ask, {"no": ""}, timeout_ms=4321) == [("alice", "4321ms")]
+    async with database._pool.connection() as session:
+        rows = await (await session.execute("SELECT count(*) FROM tenants_tenant")).fetchall()
+        bound = await (await session.execute("SELECT current_setting('app.tenant', true)")).fetchall()
+    assert (rows, bound) == ([(0,)], [("",)])
+    assert await database.ask(charlie.pk, ask, {"no": ""}) == [("charlie", "1s")]
+    await database.close()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_single_statement_that_fails_leaves_neither_change_nor_binding() -> None:
+    alice = await Tenant.objects.acreate(slug="alice")
+    database = TenantDatabase(max_size=1)
+    await database.open()
+    with pytest.raises(DataError):
+        await database.ask(alice.pk, "SELECT 1 / (length(%(text)s::text) - 1)", {"text": "x"})
+    async with database._pool.connection() as session:
+        rows = await (await session.execute("SELECT count(*) FROM tenants_tenant")).fetchall()
+    assert rows == [(0,)]
+    with pytest.raises(QueryCanceled):
+        await database.ask(alice.pk, "SELECT pg_sleep(30)", {}, timeout_ms=50)
+    assert await database.ask(alice.pk, "SELECT slug FROM tenants_tenant", {}) == [("alice",)]
     await database.close()
 
 
