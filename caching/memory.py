@@ -72,8 +72,13 @@ class BoundedMemory(Generic[Key, Value]):
         if dropped is not None:
             self._bytes -= dropped[1]
 
+    def drop_where(self, is_past: Callable[[Key], bool]) -> None:
+        """Forget every value whose key is past; looks at all of them."""
+        for key in list(filter(is_past, self._entries)):
+            self.drop(key)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class HeldAnswer:
     """A stored answer whose text is ready to be sent."""
 

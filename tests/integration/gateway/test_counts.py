@@ -1,9 +1,9 @@
 """What a request costs in round trips, by count: no machine is too slow or too busy for these figures.
 
 Top-level commands that each server was really sent (MONITOR) until the call was ended and stored, the records'
-XADD apart (its own test below); SQL statements, BEGIN and COMMIT counted (two, its settings and itself, travel
-together); calls that the upstream counted; works handed to threads. "exact": a limit below 1,000 a window, which asks the state Redis each time; "leased": larger
-limits or none, whose permits are in hand.
+XADD apart (its own test below); SQL statements, BEGIN and COMMIT counted (a search and its settings go together);
+calls that the upstream counted; works handed to threads. "exact": a limit below 1,000 a window, which asks the
+state Redis each time; "leased": larger limits or none, whose permits are in hand.
 
 | request                                   | state | cache | SQL | upstream | threads |
 |-------------------------------------------|-------|-------|-----|----------|---------|
