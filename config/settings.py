@@ -257,7 +257,7 @@ SEMANTIC_SEARCH_TIMEOUT_SECONDS = env.integer("SEMANTIC_SEARCH_TIMEOUT_MS", 150)
 # --- Gateway ----------------------------------------------------------------------------------------------
 
 # What each web process holds in memory: answers, and plans of bodies that came before.
-MEMORY_CACHE_BYTES = env.integer("MEMORY_CACHE_BYTES", 16 * 1024 * 1024)
+MEMORY_CACHE_BYTES = env.integer("MEMORY_CACHE_BYTES", 8 * 1024 * 1024)
 MEMORY_CACHE_SECONDS = env.number("MEMORY_CACHE_SECONDS", 10.0)
 MEMORY_PLANS_BYTES = env.integer("MEMORY_PLANS_BYTES", 16 * 1024 * 1024)
 WEB_PROCESSES = env.integer("WEB_PROCESSES", 1)

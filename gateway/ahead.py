@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from gateway.admission import Admission, Refused
 from gateway.call import ChatCall
 from gateway.pipeline import Begun
-from gateway.schemas import ChatRequest
 
 #: Where in the ASGI scope it travels.
 AHEAD = "halfpenny.ahead"
@@ -16,6 +15,5 @@ class Ahead:
     """An admission; and, if the body was a well-formed question, the call that has begun."""
 
     admitted: Admission | Refused
-    question: ChatRequest | None = None
     call: ChatCall | None = None
     begun: Begun | None = None

@@ -44,13 +44,17 @@ class UnsupportedMediaType(Exception):
     """The body isn't plain application/json."""
 
 
+#: Stands for the question of a call that the edge has made: Ninja takes an instance as it is.
+_READ_ALREADY = ChatRequest(prompt="(read at the edge)")
+
+
 class StrictParser(Parser):
-    """Reads bodies with strict_json, and nothing but uncompressed JSON; a question that the edge read is taken."""
+    """Reads bodies with strict_json, and nothing but uncompressed JSON; none that the edge has read already."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         ahead = ahead_of(request)
-        if ahead is not None and ahead.question is not None:
-            return cast(dict[str, Any], ahead.question)
+        if ahead is not None and ahead.call is not None:
+            return cast(dict[str, Any], _READ_ALREADY)
         if not is_plain_json(
             request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", "")
         ):

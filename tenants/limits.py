@@ -31,10 +31,11 @@ log = logging.getLogger(__name__)
 _REST_SECONDS = 0.5
 
 #: Callers whose windows are remembered, before those of idle ones are dropped.
-_MOST_KEPT = 10_000
+_MOST_KEPT = 50_000
 
-#: Unused permits are returned after this.
-_IDLE_SECONDS = 2.0
+#: Unused permits are returned after this. Not sooner: of many tenants each is heard of now and then, and every
+#: lease costs Redis two questions.
+_IDLE_SECONDS = 10.0
 _SWEEP_SECONDS = 1.0
 
 
