@@ -214,6 +214,20 @@ async def test_hits_have_each_its_own_id_and_record(house: House) -> None:
     assert len({record.id for record in house.records}) == 10_000
 
 
+async def test_a_fault_of_the_edges_own_is_the_endpoints_to_answer_and_record(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("gateway.edge.plan_call", fail)
+    assert await house.status(house.alice, CAPITAL) == "miss"
+    monkeypatch.setattr("gateway.pipeline.plan_call", fail)
+    response = await house.post(house.alice, BODY)
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
+    assert [record.status for record in house.records] == [200, 500]
+
+
 # Whose answer it is
 
 
