@@ -10,7 +10,6 @@ While traces are made, the edge only admits, so that each stage is a span of the
 """
 
 import logging
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -35,8 +34,6 @@ from gateway.records import record_of
 from gateway.request_id import shown
 from gateway.runtime import RunningParts
 from gateway.strict_json import BadJson
-
-log = logging.getLogger(__name__)
 
 log = logging.getLogger(__name__)
 
