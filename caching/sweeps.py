@@ -54,6 +54,9 @@ class _Kind:
     max_dimension: int
     columns: sql.SQL
 
+    def name_for(self, embedder_id: str) -> sql.Identifier:
+        return sql.Identifier(self.prefix + hashlib.sha256(embedder_id.encode()).hexdigest()[:12])
+
 
 _KINDS = (
     _Kind(
@@ -103,6 +106,13 @@ def ensure_vector_indexes() -> list[str]:
     return [embedder_id for embedder_id, dimension in embedders if _build_indexes(embedder_id, dimension)]
 
 
+def drop_indexes(embedder_id: str) -> None:
+    """Drop the embedder's own indexes; its entries are found without. Call it outside of a transaction."""
+    with connection.cursor() as cursor:
+        for kind in _KINDS:
+            cursor.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(kind.name_for(embedder_id)))
+
+
 def _execute(statement: str, values: list[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
@@ -125,7 +135,7 @@ def _build_indexes(embedder_id: str, dimension: int) -> bool:
 
 def _build_index(kind: _Kind, embedder_id: str, dimension: int) -> bool:
     """Build the index unless it is there or another process builds one; return whether it was."""
-    name = sql.Identifier(kind.prefix + hashlib.sha256(embedder_id.encode()).hexdigest()[:12])
+    name = kind.name_for(embedder_id)
     build = sql.SQL(
         "CREATE INDEX CONCURRENTLY {name} ON caching_cacheentry "
         "USING {method} {columns} WHERE embedder_id = {embedder}"
