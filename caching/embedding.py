@@ -24,6 +24,7 @@ from caching.embedding_publisher import PublishFailed, TaskPublisher
 from caching.pace import Pace
 from caching.vector_cache import VectorCache
 from caching.vectors import Vector
+from tenants.redis_line import RedisLine
 
 __all__ = ["CeleryEmbedder", "Embedder", "EmbeddingUnavailable"]
 
@@ -72,7 +73,7 @@ class CeleryEmbedder:
         self._budget = settings.EMBEDDING_BUDGET_SECONDS if budget_seconds is None else budget_seconds
         self._embedder_id = current_embedder_id()
         self._process_id = uuid4().hex
-        self._redis = async_client()
+        self._redis = RedisLine(settings.REDIS_CACHE_URL, timeout_s=settings.REDIS_TIMEOUT_SECONDS)
         self._replies = async_client(max_connections=1, timeout_s=2 * _BLOCK_SECONDS)
         self._vectors = VectorCache(self._redis, embedder_id=self._embedder_id) if keep_vectors else None
         self._lookups = Breaker(failures_to_open=3, open_seconds=2.0)
@@ -99,7 +100,7 @@ class CeleryEmbedder:
         self._line.close()
         self._publisher.close()
         await self._replies.aclose()
-        await self._redis.aclose()
+        await self._redis.close()
 
     async def embed(self, tenant_id: int, text: str) -> Vector:
         return await self._embed(tenant_id, text, seconds=self._budget, patiently=False)

@@ -176,7 +176,8 @@ _lost_layers: set[str] = set()
 
 def _lost(layer: str, reason: str) -> Unavailable:
     metrics.UNAVAILABLE.labels(layer=layer, reason=reason).inc()
-    if layer not in _lost_layers:
+    # An overloaded layer answers the calls before and after: it isn't lost, and would come and go in the log.
+    if layer not in _lost_layers and reason != "overloaded":
         _lost_layers.add(layer)
         log.warning("cache layer lost, calls go on without it", extra={"layer": layer, "reason": reason})
     return Unavailable(reason=f"{layer}_{reason}")

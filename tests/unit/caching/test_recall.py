@@ -3,8 +3,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from caching import recall
+from caching.answers import StoredAnswer
+from caching.memory import HeldAnswer
 from caching.recall import ExactHit, ExactMiss, SimilarHit, SimilarMiss, SimilarRecall, Unavailable
 from caching.testing import DictEmbedder, MemoryExactStore, MemorySemanticStore
 from tests.caching_values import answer, direction, entry, prints, rules
@@ -44,11 +47,15 @@ async def similar(
     )
 
 
+def held(stored: StoredAnswer) -> HeldAnswer:
+    return HeldAnswer(answer=stored, text_json=b'"Paris"')
+
+
 async def test_an_exact_hit_tells_the_answers_age() -> None:
     store = MemoryExactStore()
     kept = answer(created_at=time.time() - 12)
     await store.put(1, b"f", kept, ttl_s=60)
-    found = await recall.recall_exact(store, 1, b"f", max_age_s=None)
+    found = await recall.recall_exact(store.get(1, b"f"), held, max_age_s=None)
     assert isinstance(found, ExactHit)
     assert found.answer == kept
     assert 12 <= found.age_s < 30
@@ -57,13 +64,13 @@ async def test_an_exact_hit_tells_the_answers_age() -> None:
 async def test_an_answer_older_than_the_call_takes_is_a_miss() -> None:
     store = MemoryExactStore()
     await store.put(1, b"f", answer(created_at=time.time() - 12), ttl_s=60)
-    assert await recall.recall_exact(store, 1, b"f", max_age_s=10) == ExactMiss(reason="too_old")
+    assert await recall.recall_exact(store.get(1, b"f"), held, max_age_s=10) == ExactMiss(reason="too_old")
 
 
 async def test_another_tenants_answer_is_a_miss() -> None:
     store = MemoryExactStore()
     await store.put(2, b"f", answer(), ttl_s=60)
-    assert await recall.recall_exact(store, 1, b"f", max_age_s=None) == ExactMiss()
+    assert await recall.recall_exact(store.get(1, b"f"), held, max_age_s=None) == ExactMiss()
 
 
 async def test_a_dead_exact_cache_is_an_outcome_and_is_logged_when_it_begins_and_ends(
@@ -72,13 +79,13 @@ async def test_a_dead_exact_cache_is_an_outcome_and_is_logged_when_it_begins_and
     store = MemoryExactStore()
     store.broken = "timeout"
     for _ in range(3):
-        assert await recall.recall_exact(store, 1, b"f", max_age_s=None) == Unavailable(
+        assert await recall.recall_exact(store.get(1, b"f"), held, max_age_s=None) == Unavailable(
             reason="exact_timeout"
         )
     assert recall.lost_layers() == {"exact"}
     store.broken = None
     for _ in range(3):
-        await recall.recall_exact(store, 1, b"f", max_age_s=None)
+        await recall.recall_exact(store.get(1, b"f"), held, max_age_s=None)
     assert [record.message for record in caplog.records] == [
         "cache layer lost, calls go on without it",
         "cache layer back",
@@ -140,6 +147,17 @@ async def test_a_dead_embedder_is_an_outcome(
 ) -> None:
     embedder.broken = reason
     assert (await similar(embedder, store)).outcome == Unavailable(reason=f"embedding_{reason}")
+
+
+async def test_an_overloaded_embedder_is_counted_but_not_lost(
+    embedder: DictEmbedder, store: MemorySemanticStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    labels = {"layer": "embedding", "reason": "overloaded"}
+    before = REGISTRY.get_sample_value("halfpenny_cache_unavailable_total", labels) or 0.0
+    embedder.broken = "overloaded"
+    await similar(embedder, store)
+    assert REGISTRY.get_sample_value("halfpenny_cache_unavailable_total", labels) == before + 1
+    assert (recall.lost_layers(), caplog.records) == (frozenset(), [])
 
 
 async def test_a_dead_database_is_an_outcome_and_the_vector_is_kept(
