@@ -31,4 +31,6 @@ if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
 
 websockets = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 behind_the_edge = ProtocolTypeRouter({"http": DataPlaneFirst(django_application), "websocket": websockets})
-application = Lifespan(InboundGuard(cast(ASGI3Application, Edge(behind_the_edge))))
+edge = Edge(behind_the_edge)
+guard = InboundGuard(cast(ASGI3Application, edge))
+application = Lifespan(guard, at_once=guard.bounded(edge.at_once))

@@ -42,6 +42,7 @@ def main() -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Also, its middleware would hide the application's `at_once`.
             proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=options.drain_seconds,

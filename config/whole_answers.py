@@ -1,33 +1,84 @@
-"""An ASGI extension of our server: an answer whose head and body are at hand goes out in one piece.
+"""What our server offers an application beyond ASGI: an answer from memory costs less than ASGI's messages.
 
-ASGI's two messages cost two writes to the socket, and uvicorn looks through each header for what would break the
-head; for an answer from memory that is half of all its cost. An application that finds
-`scope["extensions"]["halfpenny.whole_answer"]` may call it instead of `send`:
+**A whole answer.** Two messages cost two writes to the socket, and uvicorn looks through each header for what
+would break the head. An application may call `scope["extensions"]["halfpenny.whole_answer"]` instead of `send`:
 
     whole_answer(status, head, body) -> bool
 
     head   header lines, each with its CRLF, content-length among them; the application vouches for them
     False  not sent (the caller reads slowly, or the answer began already): use `send`
+
+**An answer at once.** If the application has an attribute `at_once`, it is asked as soon as a short request is
+here whole, before a task is made to run it:
+
+    at_once(scope, body) -> (status, head, body) | None
+
+None: the application runs as ever, with `halfpenny.tried` in its scope. It must not raise, nor wait.
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 EXTENSION = "halfpenny.whole_answer"
+TRIED = "halfpenny.tried"
+
+#: Bodies up to this many bytes are waited for; far below where uvicorn would stop reading.
+_SHORT = 32_768
+
+
+class _Waiting(NamedTuple):
+    """A request whose body is not whole yet."""
+
+    cycle: RequestResponseCycle
+    app: ASGI3Application
 
 
 class WholeAnswerProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with the extension in the scope of each request."""
+    """uvicorn's protocol with both offers."""
 
-    def on_headers_complete(self) -> None:
-        before = self.cycle
-        super().on_headers_complete()
-        # A request for an upgrade (WebSocket) makes no cycle of its own.
-        if self.cycle is not before:
-            scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-            scope["extensions"] = {EXTENSION: partial(_send_whole, self.cycle)}
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._at_once = getattr(self.config.loaded_app, "at_once", None)
+        self._waiting: _Waiting | None = None
+
+    def on_message_begin(self) -> None:
+        # An answer that left amid the bytes of several requests has set the timer of an idle connection.
+        self._unset_keepalive_if_required()
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._start_asgi_task(*waiting)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Run the application, unless the request is answered at once or its body is to be waited for."""
+        scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
+        if self._at_once is not None and app is self.app and _is_short(cycle) and not self.flow.write_paused:
+            if cycle.more_body:
+                self._waiting = _Waiting(cycle, app)
+                return
+            answer = self._at_once(scope, bytes(cycle.body))
+            if answer is not None:
+                _send_whole(cycle, *answer)
+                return
+            scope[TRIED] = True
+        scope["extensions"] = {EXTENSION: partial(_send_whole, cycle)}
+        super()._start_asgi_task(cycle, app)
+
+
+def _is_short(cycle: RequestResponseCycle) -> bool:
+    """Whether the request's body is announced, is short, and comes without being asked for."""
+    if cycle.waiting_for_100_continue:
+        return False
+    for name, value in cycle.scope["headers"]:
+        if name == b"content-length":
+            return len(value) < 6 and value.isdigit() and int(value) <= _SHORT
+    return False
 
 
 def _send_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:

@@ -1,7 +1,8 @@
 """The edge: an ASGI application in front of Django that answers what it is sure of.
 
-    admit ──▶ plan ──▶ memory (L0) ──▶ L1 ──▶ hit: answer, record, end
-      │401, 429: answer                 └──▶ anything else: on to the Ninja endpoint, with all that is done
+    at once     a caller and a body that came before ──▶ memory (L0) ──▶ hit: answer, record, end
+    else        admit ──▶ plan ──▶ memory, L1 ──▶ hit: answer, record, end
+                  │401, 429: answer          └──▶ anything else: on to the Ninja endpoint, with all that is done
 
 A request is answered here if its key is refused (401), a limit is reached (429), or the exact answer to its
 question is at hand. Every stage is the function that the Ninja door calls too (gateway.admission,
@@ -13,7 +14,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from pydantic import ValidationError
@@ -56,6 +57,17 @@ _LOOK_THROUGH_SECONDS = 1.0
 #: The extension by which our server takes an answer in one piece (config.whole_answers).
 WHOLE_ANSWER = "halfpenny.whole_answer"
 _NONE: Mapping[str, Any] = {}
+#: In the scope of a request that the server has asked `at_once` about.
+TRIED = "halfpenny.tried"
+
+
+class WholeAnswer(NamedTuple):
+    """A complete answer."""
+
+    status: int
+    head: bytes
+    """Header lines, each with its CRLF."""
+    body: bytes
 
 
 @dataclass(slots=True)
@@ -85,14 +97,6 @@ class _Ended:
     call: ChatCall | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """A request that an answer in memory ends."""
-
-    admission: Admission
-    ready: ReadyHit
-
-
 class Edge:
     """Answers exact hits, 401 and 429; hands everything else to `inside`."""
 
@@ -102,39 +106,85 @@ class Edge:
         self._looked_through_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in EDGE_ROUTES or scope["method"] != "POST":
+        if not _is_question(scope):
             await self._inside(scope, receive, send)
             return
         parts = await runtime.parts()
         fields: Fields = dict(scope["headers"])
-        secure = is_secure(scope["scheme"], fields)
-        in_the_clear = settings.SECURE_SSL_REDIRECT and not secure
-        # A field that comes twice is for Django to judge, like all that is unusual.
-        unusual = len(fields) < len(scope["headers"]) or not scope["query_string"].isascii()
-        if parts.draining or in_the_clear or unusual:
+        if not _is_usual(scope, fields, parts):
             await self._inside(scope, receive, send)
             return
         body = await read_body(receive)
         if body is None:
             return
+        answer = None if TRIED in scope else self.at_once(scope, body)
+        if answer is None:
+            answer = await self._in_time(scope, fields, body, parts)
+        if answer is None:
+            await self._inside(scope, replay(body, receive), send)
+        else:
+            await _send(scope, send, answer)
+
+    def at_once(self, scope: Scope, body: bytes) -> WholeAnswer | None:
+        """Return the answer if memory has it and permits are in hand; it is counted and recorded then.
+
+        A server that calls this with a whole request before it runs the application (config.whole_answers) marks
+        the scope with TRIED. None leaves no trace. Never raises.
+        """
+        if not _is_question(scope) or (parts := runtime.at_hand()) is None:
+            return None
+        fields: Fields = dict(scope["headers"])
+        if not _is_usual(scope, fields, parts):
+            return None
+        try:
+            answer = self._from_memory(fields, body, parts)
+        except Exception:
+            log.exception("the edge failed")
+            return None
+        return None if answer is None else _finished(answer, scope, fields, parts)
+
+    def _from_memory(self, fields: Fields, body: bytes, parts: RunningParts) -> EdgeAnswer | None:
+        arrival = Arrival.now(_text(fields, b"x-request-id"))
+        known = recognise(arrival, _text(fields, b"authorization"), parts.callers)
+        asked = self._plans.get((known.caller, body)) if known and _may_ask(known, fields) else None
+        if known is None or asked is None or not isinstance(asked.plan, Plan):
+            return None
+        held = recalling.held(asked.plan, parts)
+        verdict = parts.limiter.take(known.caller.windows) if held else None
+        if held is None or verdict is None:
+            return None
+        admitted = counted(known, verdict)
+        if isinstance(admitted, Refused):
+            return _rendered(_limited(admitted), asked.call.endpoint)
+        return self._ready(asked, body, held, arrival.started_at).to(admitted)
+
+    def _ready(self, asked: _Asked, body: bytes, held: HeldAnswer, now: float) -> ReadyHit:
+        """Return the hit that answers the question, the last one if it still does. now: Unix seconds."""
+        ready, plan = asked.ready, asked.plan
+        assert isinstance(plan, Plan)
+        if ready is None or not ready.serves(held, now):
+            ready = asked.ready = ReadyHit.of(plan, held)
+            self._keep(plan.call.admission.caller, body, asked)
+        return ready
+
+    async def _in_time(
+        self, scope: Scope, fields: Fields, body: bytes, parts: RunningParts
+    ) -> WholeAnswer | None:
+        """Return the answer after asking who is to be asked; None if the endpoint goes on."""
         try:
             reached = await self._reach(scope["path"], fields, body, parts)
         except Exception:
             # The endpoint begins anew: should it fail too, it knows how to say so and to record it.
             log.exception("the edge failed")
-            reached = None
-        if reached is None or isinstance(reached, Ahead):
+            return None
+        if isinstance(reached, Ahead):
             scope[AHEAD] = reached
-            await self._inside(scope, replay(body, receive), send)
-            return
-        answer = _answer_of(reached, scope["path"])
-        if answer.record is not None:
-            parts.finish(answer.record)
-        await _send(scope, send, answer, secure=secure)
+            return None
+        return _finished(_rendered(reached, scope["path"]), scope, fields, parts)
 
     async def _reach(
         self, path: str, fields: Fields, body: bytes, parts: RunningParts
-    ) -> _Hit | _Ended | Refused | Ahead:
+    ) -> _Ended | Refused | Ahead:
         """Go as far as the edge goes: to an end, or to where the endpoint goes on."""
         arrival = Arrival.now(_text(fields, b"x-request-id"))
         authorization = _text(fields, b"authorization")
@@ -148,15 +198,11 @@ class Edge:
         asked = self._ask(known, path, fields, body)
         if asked is None or not isinstance(asked.plan, Plan):
             return await _admit(known, asked, parts)
-        ready = asked.ready
-        reached = await _recall(known, asked, asked.plan, parts)
-        if asked.ready is not ready:
-            self._keep(known.caller, body, asked)
-        return reached
+        return await _recall(known, asked, asked.plan, parts)
 
     def _ask(self, known: Admission, path: str, fields: Fields, body: bytes) -> _Asked | None:
         """Return the question and its plan, from memory if it came before; None if the endpoint must look."""
-        if tracing.is_on() or "chat" not in known.key.scopes or not _is_plain_json(fields):
+        if not _may_ask(known, fields):
             return None
         asked = self._plans.get((known.caller, body))
         if asked is None or asked.call.endpoint != path:
@@ -190,23 +236,19 @@ async def _admit(known: Admission, asked: _Asked | None, parts: RunningParts) ->
     return Ahead(admitted=admitted) if asked is None else asked.ahead(admitted, None, None)
 
 
-async def _recall(known: Admission, asked: _Asked, plan: Plan, parts: RunningParts) -> _Hit | _Ended | Ahead:
+async def _recall(known: Admission, asked: _Asked, plan: Plan, parts: RunningParts) -> _Ended | Ahead:
     """Count a request and look for the answer to its question."""
-    held = recalling.held(plan, parts)
     verdict, sent = parts.limiter.take(known.caller.windows), None
     try:
         if verdict is None:
-            # L1 is asked while the request is counted: one wait for both.
-            sent = recalling.ask_exact(plan, parts) if plan.reads_exact and held is None else None
+            if plan.reads_exact and recalling.held(plan, parts) is None:
+                # L1 is asked while the request is counted: one wait for both.
+                sent = recalling.ask_exact(plan, parts)
             verdict = await parts.limiter.admit(known.caller.windows)
         admitted = counted(known, verdict)
         if isinstance(admitted, Refused):
             return _limited(admitted)
-        if held is not None:
-            return _Hit(admitted, _ready(asked, plan, held, admitted.arrival.started_at))
         plan = plan.of(admitted)
-        if sent is None and plan.reads_exact:
-            sent = recalling.ask_exact(plan, parts)
         exact = await recalling.exact(plan, parts, sent)
     finally:
         if sent is not None:
@@ -222,12 +264,20 @@ def _limited(refused: Refused) -> _Ended:
     return _Ended(refused.admission, ChatOutcome(refusal=refused.refusal))
 
 
-def _ready(asked: _Asked, plan: Plan, held: HeldAnswer, now: float) -> ReadyHit:
-    """Return the hit that answers the question, the last one if it still does. now: Unix seconds."""
-    ready = asked.ready
-    if ready is None or not ready.serves(held, now):
-        ready = asked.ready = ReadyHit.of(plan, held)
-    return ready
+def _is_question(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["path"] in EDGE_ROUTES and scope["method"] == "POST"
+
+
+def _is_usual(scope: Scope, fields: Fields, parts: RunningParts) -> bool:
+    """Whether the edge may judge the request: a field that comes twice, say, is for Django."""
+    if len(fields) < len(scope["headers"]) or parts.draining or not scope["query_string"].isascii():
+        return False
+    return is_secure(scope["scheme"], fields) or not settings.SECURE_SSL_REDIRECT
+
+
+def _may_ask(known: Admission, fields: Fields) -> bool:
+    """Whether the body is read here at all."""
+    return "chat" in known.caller.key.scopes and _is_plain_json(fields) and not tracing.is_on()
 
 
 def _text(fields: Fields, name: bytes) -> str:
@@ -265,10 +315,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-def _answer_of(reached: _Hit | _Ended | Refused, path: str) -> EdgeAnswer:
-    """Render how a request ended."""
-    if isinstance(reached, _Hit):
-        return reached.ready.to(reached.admission)
+def _rendered(reached: _Ended | Refused, path: str) -> EdgeAnswer:
     if isinstance(reached, Refused):
         return _unknown(reached)
     admission, outcome = reached.admission, reached.outcome
@@ -292,10 +339,18 @@ def _unknown(refused: Refused) -> EdgeAnswer:
     )
 
 
-async def _send(scope: Scope, send: Send, answer: EdgeAnswer, *, secure: bool) -> None:
-    head = headers.of_content(len(answer.body), secure=secure) + answer.head
+def _finished(answer: EdgeAnswer, scope: Scope, fields: Fields, parts: RunningParts) -> WholeAnswer:
+    """Take note of an ended request and complete its head."""
+    if answer.record is not None:
+        parts.finish(answer.record)
+    content = headers.of_content(len(answer.body), secure=is_secure(scope["scheme"], fields))
+    return WholeAnswer(answer.status, content + answer.head, answer.body)
+
+
+async def _send(scope: Scope, send: Send, answer: WholeAnswer) -> None:
     whole = scope.get("extensions", _NONE).get(WHOLE_ANSWER)
-    if whole is not None and whole(answer.status, head, answer.body):
+    if whole is not None and whole(*answer):
         return
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers.fields(head)})
-    await send({"type": "http.response.body", "body": answer.body})
+    status, head, body = answer
+    await send({"type": "http.response.start", "status": status, "headers": headers.fields(head)})
+    await send({"type": "http.response.body", "body": body})

@@ -6,6 +6,7 @@ at its size.
 
 from collections.abc import Iterable
 from itertools import chain
+from typing import Any, Protocol, TypeVar
 
 from asgiref.typing import (
     ASGI3Application,
@@ -21,6 +22,15 @@ from django.conf import settings
 from gateway import errors
 from gateway.errors import Refusal
 
+Answer = TypeVar("Answer")
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class AtOnce(Protocol[Answer_co]):
+    """Answers a whole request without waiting for anybody, or not at all."""
+
+    def __call__(self, scope: dict[str, Any], body: bytes, /) -> Answer_co | None: ...
+
 
 class InboundGuard:
     """Refuses requests with too many or too large headers (431) and bodies that are too large (413)."""
@@ -35,6 +45,15 @@ class InboundGuard:
             await self._http(scope, receive, send)
         else:
             await self._application(scope, receive, send)
+
+    @staticmethod
+    def bounded(at_once: AtOnce[Answer]) -> AtOnce[Answer]:
+        """Return the function with the bounds on headers before it; what is beyond them isn't answered at once."""
+
+        def within_bounds(scope: dict[str, Any], body: bytes) -> Answer | None:
+            return None if _oversized(scope["headers"]) else at_once(scope, body)
+
+        return within_bounds
 
     async def _http(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if _oversized(scope["headers"]):

@@ -2,6 +2,8 @@
 
 import gc
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
@@ -13,8 +15,12 @@ log = logging.getLogger(__name__)
 class Lifespan:
     """Answers the ASGI lifespan protocol; everything else passes through."""
 
-    def __init__(self, application: ASGI3Application) -> None:
+    def __init__(
+        self, application: ASGI3Application, at_once: Callable[[dict[str, Any], bytes], object] | None = None
+    ) -> None:
+        """at_once: what our server may ask before it runs the application (config.whole_answers)."""
         self._application = application
+        self.at_once = at_once
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "lifespan":

@@ -102,6 +102,11 @@ def running() -> RunningParts:
     return _running
 
 
+def at_hand() -> RunningParts | None:
+    """Return the parts if they are running."""
+    return _running
+
+
 async def stop() -> None:
     global _running
     stopped, _running = _running, None

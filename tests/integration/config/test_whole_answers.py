@@ -41,6 +41,8 @@ async def served(serve: Application = application) -> AsyncIterator[int]:
             lifespan="off",
             log_config=None,
             server_header=False,
+            # Its middleware would stand between the server and `at_once`.
+            proxy_headers=False,
         )
     )
     serving = asyncio.create_task(server.serve())
@@ -131,3 +133,79 @@ async def test_a_caller_who_reads_slowly_gets_messages_that_can_wait() -> None:
     async with served(slow) as port:
         received = await exchange(port, post(b"/whole"))
     assert (refused, b"hello" in received) == ([True], True)
+
+
+class Quick:
+    """An application that answers /quick at once and says of other requests how it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    def at_once(self, scope: dict[str, Any], body: bytes) -> tuple[int, bytes, bytes] | None:
+        self.asked.append((scope["path"], len(body)))
+        return (200, LINES, b"quick") if scope["path"] == "/quick" else None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await application({**scope, "path": "/parts"}, receive, send)
+
+
+async def test_a_short_request_is_answered_at_once_when_it_is_whole() -> None:
+    quick = Quick()
+    async with served(quick) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        request = post(b"/quick")
+        writer.write(request[:-1])
+        await asyncio.sleep(0.05)
+        assert quick.asked == []
+        writer.write(request[-1:])
+        assert (await reader.readuntil(b"quick")).startswith(b"HTTP/1.1 200 OK\r\n")
+        writer.close()
+    assert quick.asked == [("/quick", 2)]
+
+
+async def test_what_is_not_answered_at_once_is_run() -> None:
+    quick = Quick()
+    async with served(quick) as port:
+        assert b"hello" in await exchange(port, post(b"/slow"))
+    assert quick.asked == [("/slow", 2)]
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /quick HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"POST /quick HTTP/1.1\r\nhost: x\r\ncontent-length: 32769\r\n\r\n" + b"x" * 32_769,
+        b"POST /quick HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        post(b"/quick", b"1.1", b"expect: 100-continue"),
+    ],
+    ids=["no body", "long", "chunked", "expects"],
+)
+async def test_other_requests_are_run_as_ever(request_bytes: bytes) -> None:
+    quick = Quick()
+    async with served(quick) as port:
+        assert b"hello" in await exchange(port, request_bytes)
+    assert quick.asked == []
+
+
+async def test_answers_at_once_keep_the_order_of_pipelined_requests() -> None:
+    async with served(Quick()) as port:
+        received = await exchange(port, post(b"/quick") + post(b"/slow") + post(b"/quick") + post(b"/slow"))
+    assert re.findall(b"quick|hello", received) == [b"quick", b"hello", b"quick", b"hello"]
+
+
+async def test_an_answer_at_once_ends_a_connection_that_is_to_close() -> None:
+    async with served(Quick()) as port:
+        received = await exchange(port, post(b"/quick", b"1.1", b"connection: close"))
+    assert b"connection: close" in received
+    assert received.endswith(b"quick<closed>")
+
+
+async def test_a_caller_who_hangs_up_before_the_end_is_asked_nothing() -> None:
+    quick = Quick()
+    async with served(quick) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post(b"/quick")[:-1])
+        await asyncio.sleep(0.05)
+        writer.close()
+        assert b"quick" in await exchange(port, post(b"/quick"))
+    assert quick.asked == [("/quick", 2)]
