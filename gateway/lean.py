@@ -59,7 +59,7 @@ class LeanHandler(ASGIHandler):
         if body is None:
             return
         request, refused = self.create_request(scope, BytesIO(body))
-        response = await _unless_hung_up(self._answer(request), receive) if request else refused
+        response = await _unless_hung_up(self._answer(request), receive) if request else _unreadable(refused)
         if response is not None:
             await self.send_response(response, send)
 
@@ -77,6 +77,15 @@ class LeanHandler(ASGIHandler):
         for name, value in others:
             response.headers[name.decode()] = value.decode()
         return response
+
+
+def _unreadable(refused: HttpResponse) -> HttpResponse:
+    """Give Django's refusal of a request that it can't even make (a query string that is no UTF-8) our shape."""
+    content = errors.BAD_REQUEST.body()
+    shaped = HttpResponse(content, status=refused.status_code, content_type="application/json")
+    for name, value in headers.fields(headers.of_content(len(content), secure=False))[1:]:
+        shaped.headers[name.decode()] = value.decode()
+    return shaped
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -27,8 +27,9 @@ def json_errors(
         if refusal is None or _is_json(response) or "text/html" in request.headers.get("Accept", ""):
             return response
         shaped = HttpResponse(refusal.body(), status=refusal.status, content_type="application/json")
-        if "Allow" in response.headers:
-            shaped.headers["Allow"] = response.headers["Allow"]
+        for name, value in response.headers.items():
+            if not name.startswith("Content-"):
+                shaped.headers[name] = value
         return shaped
 
     return middleware

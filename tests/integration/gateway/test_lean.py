@@ -1,6 +1,7 @@
 """The short way answers as the full stack does, without its threads."""
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from pytest_django import Settings
 from gateway.api import api
 from gateway.lean import DATA_PLANE, DataPlaneFirst, LeanHandler
 from tenants.models import User
+from tests.asgi_calls import Request, send
 from tests.gateway_house import House, bearer
 
 CAPITAL = {"prompt": "What is the capital of France?"}
@@ -268,3 +270,19 @@ async def test_a_fault_of_ours_is_a_plain_500_that_tells_nothing(
     assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
     assert "canary" not in response.text
     assert [record.status for record in house.records] == [500]
+
+
+async def test_a_query_that_is_no_text_gets_the_error_object(house: House) -> None:
+    handler = LeanHandler()
+    handler.load_middleware()
+    answered = await send(handler, Request(query=b"\xff"))
+    assert answered is not None
+    assert (answered.status, json.loads(answered.body)["error"]["code"]) == (400, "bad_request")
+    assert (b"x-content-type-options", b"nosniff") in answered.fields
+
+
+async def test_a_refusal_in_our_shape_keeps_the_security_headers_of_its_page(house: House) -> None:
+    async with httpx.AsyncClient(transport=full_stack(), base_url="http://localhost") as client:
+        answered = await client.get("/nowhere")
+    assert answered.json()["error"]["code"] == "not_found"
+    assert answered.headers["x-content-type-options"] == "nosniff"
