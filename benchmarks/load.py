@@ -104,6 +104,7 @@ async def take_turn(
 ) -> TurnResult:
     """Put the cell's load on its server; `rate` in requests a second, for the open loop. Raises OSError."""
     await _await_expected(cell)
+    await ask_all(cell.server, cell.primer, plan.connections)
     calls = await _upstream_calls(upstream)
     cpu, own, (busy, had) = processes.cpu_seconds(), own_seconds(), machine_seconds()
     sample = await _load(turn, cell, plan, rate)

@@ -247,6 +247,8 @@ CACHES = {
 
 # A hub name, a path, or "all-MiniLM-L6-v2" out of its package; or a model of the remote API below.
 EMBEDDING_MODEL = env.text("EMBEDDING_MODEL", "all-MiniLM-L6-v2")
+# torch, or onnx-int8: about three times as fast on a CPU with VNNI, with vectors of its own (decision 9).
+EMBEDDING_RUNTIME = env.choice("EMBEDDING_RUNTIME", "torch", ("torch", "onnx-int8"))
 EMBEDDING_DEVICE = env.text("EMBEDDING_DEVICE", "auto")
 EMBEDDING_URL = env.text("EMBEDDING_URL", "")
 EMBEDDING_API_KEY = env.text("EMBEDDING_API_KEY", "")
@@ -258,7 +260,7 @@ SEMANTIC_SEARCH_TIMEOUT_SECONDS = env.integer("SEMANTIC_SEARCH_TIMEOUT_MS", 150)
 
 # What each web process holds in memory: answers, and plans of bodies that came before.
 MEMORY_CACHE_BYTES = env.integer("MEMORY_CACHE_BYTES", 8 * 1024 * 1024)
-MEMORY_CACHE_SECONDS = env.number("MEMORY_CACHE_SECONDS", 10.0)
+MEMORY_CACHE_SECONDS = env.number("MEMORY_CACHE_SECONDS", 30.0)
 MEMORY_PLANS_BYTES = env.integer("MEMORY_PLANS_BYTES", 16 * 1024 * 1024)
 WEB_PROCESSES = env.integer("WEB_PROCESSES", 1)
 UPSTREAM_CONNECT_SECONDS = env.number("UPSTREAM_CONNECT_SECONDS", 2.0)
