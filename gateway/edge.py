@@ -59,6 +59,8 @@ WHOLE_ANSWER = "halfpenny.whole_answer"
 _NONE: Mapping[str, Any] = {}
 #: In the scope of a request that the server has asked `at_once` about.
 TRIED = "halfpenny.tried"
+#: There, whose request `at_once` has found it to be.
+RECOGNISED = "halfpenny.recognised"
 
 
 class WholeAnswer(NamedTuple):
@@ -129,7 +131,7 @@ class Edge:
         """Return the answer if memory has it and permits are in hand; it is counted and recorded then.
 
         A server that calls this with a whole request before it runs the application (config.whole_answers) marks
-        the scope with TRIED. None leaves no trace. Never raises.
+        the scope with TRIED. None: nothing is counted or recorded. Never raises.
         """
         if not _is_question(scope) or (parts := runtime.at_hand()) is None:
             return None
@@ -137,17 +139,23 @@ class Edge:
         if not _is_usual(scope, fields, parts):
             return None
         try:
-            answer = self._from_memory(fields, body, parts)
+            answer = self._from_memory(scope, fields, body, parts)
         except Exception:
             log.exception("the edge failed")
             return None
         return None if answer is None else _finished(answer, scope, fields, parts)
 
-    def _from_memory(self, fields: Fields, body: bytes, parts: RunningParts) -> EdgeAnswer | None:
+    def _from_memory(
+        self, scope: Scope, fields: Fields, body: bytes, parts: RunningParts
+    ) -> EdgeAnswer | None:
         arrival = Arrival.now(_text(fields, b"x-request-id"))
         known = recognise(arrival, _text(fields, b"authorization"), parts.callers)
-        asked = self._plans.get((known.caller, body)) if known and _may_ask(known, fields) else None
-        if known is None or asked is None or not isinstance(asked.plan, Plan):
+        if known is None:
+            return None
+        # If this is all that can be done at once, nobody need do it again.
+        scope[RECOGNISED] = known
+        asked = self._plans.get((known.caller, body)) if _may_ask(known, fields) else None
+        if asked is None or not isinstance(asked.plan, Plan):
             return None
         held = recalling.held(asked.plan, parts)
         verdict = parts.limiter.take(known.caller.windows) if held else None
@@ -172,7 +180,7 @@ class Edge:
     ) -> WholeAnswer | None:
         """Return the answer after asking who is to be asked; None if the endpoint goes on."""
         try:
-            reached = await self._reach(scope["path"], fields, body, parts)
+            reached = await self._reach(scope, fields, body, parts)
         except Exception:
             # The endpoint begins anew: should it fail too, it knows how to say so and to record it.
             log.exception("the edge failed")
@@ -183,19 +191,18 @@ class Edge:
         return _finished(_rendered(reached, scope["path"]), scope, fields, parts)
 
     async def _reach(
-        self, path: str, fields: Fields, body: bytes, parts: RunningParts
+        self, scope: Scope, fields: Fields, body: bytes, parts: RunningParts
     ) -> _Ended | Refused | Ahead:
         """Go as far as the edge goes: to an end, or to where the endpoint goes on."""
-        arrival = Arrival.now(_text(fields, b"x-request-id"))
-        authorization = _text(fields, b"authorization")
-        known = recognise(arrival, authorization, parts.callers)
+        known: Admission | None = scope.pop(RECOGNISED, None)
         if known is None:
-            identified = await identify(arrival, authorization, parts.callers)
+            arrival = Arrival.now(_text(fields, b"x-request-id"))
+            identified = await identify(arrival, _text(fields, b"authorization"), parts.callers)
             if isinstance(identified, Refused):
                 return identified
             known = identified
             self._forget_past(parts)
-        asked = self._ask(known, path, fields, body)
+        asked = self._ask(known, scope["path"], fields, body)
         if asked is None or not isinstance(asked.plan, Plan):
             return await _admit(known, asked, parts)
         return await _recall(known, asked, asked.plan, parts)

@@ -299,6 +299,10 @@ async def compared(doors: Doors, requests: int, changes: tuple[Change, ...] = CH
             continue
         first, *others = await doors.ask(step)
         for door, other in zip(doors.every[1:], others, strict=True):
+            if door.name == "full" and not step.request.query.isascii():
+                # Django refuses it ahead of all middleware, with an empty body.
+                assert (first.status, other.status) == (400, 400)
+                continue
             at = f"step {number} of seed {_SEED}, {door.name}: {step}"
             assert (first.status, first.body, first.records) == (other.status, other.body, other.records), at
             assert fields_at(door, first) == fields_at(door, other), at
