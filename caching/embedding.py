@@ -36,9 +36,6 @@ MAX_CHARACTERS = 40_000
 PATIENT_SECONDS = 30.0
 #: Until the first reply a full batch is thought to take this long, about what one core needs for a small model.
 _FIRST_GUESS_SECONDS = 0.1
-#: The share of the budget that a batch must have been out without any reply. A text that waited before it left
-#: has little time left then; that it runs out says nothing of the worker.
-_SILENCE = 0.75
 #: The ends of a text and of its batch are one moment, told by two timers.
 _TIMER_SECONDS = 0.002
 _BLOCK_SECONDS = 1.0
@@ -83,7 +80,7 @@ class CeleryEmbedder:
             embedder_id=self._embedder_id,
             breaker=breaker or Breaker(failures_to_open=3, open_seconds=2.0),
             pace=Pace(max_batch=MAX_BATCH, first_guess=_FIRST_GUESS_SECONDS),
-            silence_seconds=_SILENCE * self._budget,
+            batch_seconds=self._budget,
             max_texts=max_in_flight,
         )
         self._background: set[asyncio.Task[None]] = set()

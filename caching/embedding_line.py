@@ -23,6 +23,9 @@ MAX_BATCH = 32
 GATHER_SECONDS = 0.002
 #: Texts that nobody waits for travel in small batches: a question that comes meanwhile waits for one of them.
 PATIENT_BATCH = 8
+#: The share of its time that a batch must have been out without any reply to count against the worker. A text that
+#: waited before it left has little time left then; that it runs out says nothing.
+_SILENCE = 0.75
 #: How often a worker that is believed too slow even for one text is tried again.
 _PROBE_SECONDS = 1.0
 
@@ -60,18 +63,15 @@ class _Text:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Batch:
-    """Texts that travel together; of no use to anybody after `end` (on the clock)."""
+    """Texts that travel together; a reply is counted on until `end` (on the clock)."""
 
     id: UUID
     asked: tuple[_Text, ...]
+    end: float
 
     @property
     def texts(self) -> list[str]:
         return [each.text for each in self.asked]
-
-    @property
-    def end(self) -> float:
-        return max(each.end for each in self.asked)
 
     def refuse(self, reason: str) -> None:
         for each in self.asked:
@@ -97,14 +97,14 @@ class EmbeddingLine:
         embedder_id: str,
         breaker: Breaker,
         pace: Pace,
-        silence_seconds: float,
+        batch_seconds: float,
         max_texts: int,
         max_tasks: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """publish: begins to send a batch and tells `unpublished` if that fails.
 
-        silence_seconds: without any reply it counts against the worker.
+        batch_seconds: how long a reply to a batch is counted on, at most.
         max_texts: waiting and under way together; as many patient ones may wait besides. max_tasks: batches
         under way at once.
         """
@@ -112,7 +112,7 @@ class EmbeddingLine:
         self._embedder_id = embedder_id
         self._breaker = breaker
         self._pace = pace
-        self._silence_seconds = silence_seconds
+        self._batch_seconds = batch_seconds
         self._max_texts = max_texts
         self._max_tasks = max_tasks
         self._clock = clock
@@ -122,6 +122,7 @@ class EmbeddingLine:
         self._gathering: asyncio.TimerHandle | None = None
         self._had_company = False
         self._next_probe = 0.0
+        self._silent = False
 
     def ask(self, text: str, *, end: float) -> asyncio.Future[Vector]:
         """Queue a text that somebody waits for until `end` (on the clock).
@@ -147,6 +148,7 @@ class EmbeddingLine:
     def settle(self, reply: Reply) -> None:
         """Give the callers their outcomes. Any reply shows that the worker lives."""
         self._pace.replied(reply.batch, expired=EXPIRED in reply.outcomes)
+        self._silent = False
         batch = self._under_way.pop(reply.batch, None)
         refusal = self._refusal(batch, reply)
         if refusal in (None, "timeout"):
@@ -174,7 +176,8 @@ class EmbeddingLine:
         now = self._clock()
         for batch in [each for each in self._under_way.values() if each.end <= now + spare_seconds]:
             del self._under_way[batch.id]
-            if self._pace.gave_up(batch.id) >= self._silence_seconds:
+            if self._pace.gave_up(batch.id) >= _SILENCE * self._batch_seconds:
+                self._silent = True
                 self._breaker.failed()
             batch.refuse("timeout")
         self._send_what_may()
@@ -236,15 +239,22 @@ class EmbeddingLine:
             self._publish(batch)
 
     def _next_batch(self) -> Batch | None:
-        """Return what leaves now: questions first, patient texts only when the worker would be idle."""
+        """Return what leaves now: questions first, patient texts only when the worker would be idle.
+
+        A silent worker is tried with questions, whose time is short anyway.
+        """
+        now = self._clock()
         asked: tuple[_Text, ...] = ()
         if len(self._waiting) >= MAX_BATCH and len(self._under_way) < self._max_tasks:
-            asked = _take(self._waiting, MAX_BATCH, self._clock())
+            asked = _take(self._waiting, MAX_BATCH, now)
         elif not self._under_way and self._gathering is None:
-            asked = _take(self._waiting, MAX_BATCH, self._clock()) or _take(
-                self._patient, PATIENT_BATCH, self._clock()
-            )
-        return Batch(id=uuid4(), asked=asked) if asked else None
+            asked = _take(self._waiting, MAX_BATCH, now)
+            if not asked and not self._silent:
+                asked = _take(self._patient, PATIENT_BATCH, now)
+        if not asked:
+            return None
+        last = max(each.end for each in asked)
+        return Batch(id=uuid4(), asked=asked, end=min(last, now + self._batch_seconds))
 
 
 def _take(line: deque[_Text], most: int, now: float) -> tuple[_Text, ...]:

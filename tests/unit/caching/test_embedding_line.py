@@ -24,7 +24,7 @@ class Worker:
             embedder_id=EMBEDDER,
             breaker=self.breaker,
             pace=Pace(max_batch=MAX_BATCH, first_guess=0.1, clock=lambda: self.now),
-            silence_seconds=0.75 * BUDGET,
+            batch_seconds=BUDGET,
             max_texts=max_texts,
             clock=lambda: self.now,
         )
@@ -159,6 +159,31 @@ async def test_patient_texts_go_when_nobody_waits_and_in_small_batches(worker: W
     worker.answer(worker.published[1])
     worker.answer(worker.published[2])
     assert worker.sizes == [1, 2, PATIENT_BATCH, 3]
+
+
+async def test_a_patient_batch_blocks_nobody_for_longer_than_any_other(worker: Worker) -> None:
+    patient = worker.patient(1)
+    await settle_loop()
+    worker.now += BUDGET
+    worker.line.give_up()
+    assert reasons(patient) == ["timeout"]
+    worker.ask(1)
+    await settle_loop()
+    assert worker.sizes == [1, 1]
+
+
+async def test_patient_texts_wait_while_the_worker_is_silent(worker: Worker) -> None:
+    asked = worker.ask(1)
+    await settle_loop()
+    worker.patient(1)
+    worker.now += BUDGET
+    worker.line.give_up()
+    await settle_loop()
+    assert (worker.sizes, reasons(asked)) == ([1], ["timeout"])
+    worker.ask(1)
+    await settle_loop()
+    worker.answer(worker.published[-1])
+    assert worker.sizes == [1, 1, 1]
 
 
 async def test_patient_texts_beyond_the_bound_are_refused() -> None:
