@@ -58,8 +58,8 @@ class LeanHandler(ASGIHandler):
         body = await _read(receive)
         if body is None:
             return
-        request, refused = self.create_request(scope, BytesIO(body))
-        response = await _unless_hung_up(self._answer(request), receive) if request else _unreadable(refused)
+        request, _ = self.create_request(scope, BytesIO(body))
+        response = await _unless_hung_up(self._answer(request), receive) if request else _unreadable()
         if response is not None:
             await self.send_response(response, send)
 
@@ -79,13 +79,13 @@ class LeanHandler(ASGIHandler):
         return response
 
 
-def _unreadable(refused: HttpResponse) -> HttpResponse:
-    """Give Django's refusal of a request that it can't even make (a query string that is no UTF-8) our shape."""
-    content = errors.BAD_REQUEST.body()
-    shaped = HttpResponse(content, status=refused.status_code, content_type="application/json")
+def _unreadable() -> HttpResponse:
+    """Refuse what Django can't even make a request of, such as a query string that is no UTF-8."""
+    content, status = errors.BAD_REQUEST.body(), errors.BAD_REQUEST.status
+    refused = HttpResponse(content, status=status, content_type="application/json")
     for name, value in headers.fields(headers.of_content(len(content), secure=False))[1:]:
-        shaped.headers[name.decode()] = value.decode()
-    return shaped
+        refused.headers[name.decode()] = value.decode()
+    return refused
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -4,7 +4,6 @@ The limits of each library's defaults were measured: a frozen Redis costs second
 frozen broker blocks for good.
 """
 
-import httpx
 import pytest
 import redis
 import redis.asyncio.retry
@@ -12,12 +11,17 @@ from django.conf import settings
 
 from gateway import runtime
 from tenants import snapshots
+from tenants.redis_line import RedisLine
 from tests.gateway_house import House
 
 REQUEST_PATH_SECONDS = 0.5
 
 
 def assert_bounded(pool: object, most_s: float = REQUEST_PATH_SECONDS) -> None:
+    if isinstance(pool, RedisLine):
+        # It never repeats a command (tests/integration/tenants/test_redis_line.py).
+        assert 0 < pool._timeout_s <= most_s
+        return
     options = pool.connection_kwargs  # type: ignore[attr-defined]
     assert 0 < options["socket_timeout"] <= most_s
     assert 0 < options["socket_connect_timeout"] <= most_s
@@ -31,10 +35,12 @@ def is_asyncio(retry: object) -> bool:
 
 
 def redis_clients_of(part: object) -> list[object]:
-    """Return every Redis client that a part holds, also those of the parts within it."""
+    """Return the pool or line of every Redis client that a part holds, also those of the parts within it."""
     found: list[object] = []
     for value in vars(part).values():
-        if isinstance(value, redis.asyncio.Redis | redis.Redis):
+        if isinstance(value, RedisLine):
+            found.append(value)
+        elif isinstance(value, redis.asyncio.Redis | redis.Redis):
             found.append(value.connection_pool)
         elif type(value).__module__.startswith(
             ("tenants.", "caching.", "analytics.", "gateway.")
@@ -52,10 +58,10 @@ def parts(house: House) -> runtime.RunningParts:
 async def test_each_part_asks_redis_within_a_deadline_and_once(
     parts: runtime.RunningParts, name: str
 ) -> None:
-    pools = redis_clients_of(getattr(parts, name))
-    assert pools
-    for pool in pools:
-        assert_bounded(pool, most_s=1.5)
+    clients = redis_clients_of(getattr(parts, name))
+    assert clients
+    for client in clients:
+        assert_bounded(client, most_s=1.5)
 
 
 def test_the_publisher_of_policies_is_bounded() -> None:
@@ -63,15 +69,9 @@ def test_the_publisher_of_policies_is_bounded() -> None:
         assert_bounded(client.connection_pool, most_s=1.0)
 
 
-async def test_the_upstream_client_is_bounded_and_trusts_no_environment(
-    parts: runtime.RunningParts,
-) -> None:
-    client: httpx.AsyncClient = parts.upstream._client
-    assert client.timeout.connect == settings.UPSTREAM_CONNECT_SECONDS
-    assert client.timeout.read is not None
-    assert client.timeout.write is not None
-    assert not client.trust_env
-    assert not client.follow_redirects
+async def test_the_upstream_client_connects_within_a_deadline(parts: runtime.RunningParts) -> None:
+    # Its other deadline is each call's own; that it trusts no environment is in gateway/test_upstream.py.
+    assert parts.upstream._extensions["timeout"]["connect"] == settings.UPSTREAM_CONNECT_SECONDS
 
 
 def test_celery_publishes_once_within_the_embedding_budget() -> None:
