@@ -249,8 +249,6 @@ CACHES = {
 EMBEDDING_MODEL = env.text("EMBEDDING_MODEL", "all-MiniLM-L6-v2")
 # torch, or onnx-int8: about three times as fast on a CPU with VNNI, with vectors of its own (decision 9).
 EMBEDDING_RUNTIME = env.choice("EMBEDDING_RUNTIME", "torch", ("torch", "onnx-int8"))
-# torch, or onnx-int8: about three times as fast on a CPU with VNNI, with vectors of its own (decision 9).
-EMBEDDING_RUNTIME = env.choice("EMBEDDING_RUNTIME", "torch", ("torch", "onnx-int8"))
 EMBEDDING_DEVICE = env.text("EMBEDDING_DEVICE", "auto")
 EMBEDDING_URL = env.text("EMBEDDING_URL", "")
 EMBEDDING_API_KEY = env.text("EMBEDDING_API_KEY", "")
