@@ -104,6 +104,7 @@ async def _measure(plan: Plan, stack: Stack, rig: Rig, processes: Processes, onl
     await prepare(target, semantic=not only or bool(SEMANTIC & set(only)))
     by_name, skipped = await _measurable(cells(target), only)
     done = await _take_turns(plan, by_name, processes, target, skipped)
+    memory_after = processes.memory()
     grown = await _grow(plan, stack, target, by_name["echo"], processes, skipped=skipped)
     return Run(
         date=date,
@@ -117,7 +118,7 @@ async def _measure(plan: Plan, stack: Stack, rig: Rig, processes: Processes, onl
         comparisons=results.comparisons(aims.pairs(), by_name, done),
         growth=grown,
         memory_ready={},
-        memory_after=processes.memory(),
+        memory_after=memory_after,
         neighbours=results.neighbours(done),
     )
 
@@ -216,7 +217,9 @@ def _plan(options: argparse.Namespace) -> Plan:
     plan = replace(QUICK if options.quick else FULL, connections=options.connections)
     if options.peers is not None:
         plan = replace(plan, peers=options.peers)
-    return replace(plan, growth=(), embedder=False, starts=1) if options.only else plan
+    if not options.only:
+        return plan
+    return replace(plan, growth=plan.growth if "growth" in options.only else (), embedder=False, starts=1)
 
 
 def _options() -> argparse.Namespace:

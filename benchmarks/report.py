@@ -163,6 +163,7 @@ def _growth(grown: Sequence[Growth]) -> str:
             f"{step.per_second:.0f}",
             NONE if step.relative is None else f"{100 * step.relative:.0f} %",
             *(f"{step.cpu_ms[part]:.3f}" for part in GROWTH_PARTS),
+            f"{step.web_mib:.0f}",
             _percent(step.as_expected),
         ]
         for step in grown
@@ -174,6 +175,7 @@ def _growth(grown: Sequence[Growth]) -> str:
         "requests/s",
         "/CPU-s, of one tenant's (echo's drift out)",
         *parts,
+        "web MiB",
         "as expected",
     )
     text = "Growth: hits of so many tenants in turn, each with a key and an answer of its own:\n\n"

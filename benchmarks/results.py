@@ -86,7 +86,7 @@ class Comparison:
 @dataclass(frozen=True, kw_only=True)
 class Growth:
     """Hits drawn from so many tenants. relative: per CPU-second to the smallest number's, with the echo's speed
-    at the time taken out. cpu_ms: of each part for one request."""
+    at the time taken out. cpu_ms: of each part for one request. web_mib: resident memory of the web process."""
 
     tenants: int
     per_second: float
@@ -94,6 +94,7 @@ class Growth:
     as_expected: float
     relative: float | None
     cpu_ms: dict[str, float]
+    web_mib: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,7 +104,9 @@ class Edge:
 
     def __init__(self, inside: Application) -> None:
         self._inside = inside
-        self._plans: BoundedMemory[tuple[Caller, bytes], _Asked] = BoundedMemory(settings.MEMORY_PLANS_BYTES)
+        self._plans: BoundedMemory[tuple[Caller, str, bytes], _Asked] = BoundedMemory(
+            settings.MEMORY_PLANS_BYTES
+        )
         self._looked_through_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,7 +156,8 @@ class Edge:
             return None
         # If this is all that can be done at once, nobody need do it again.
         scope[RECOGNISED] = known
-        asked = self._plans.get((known.caller, body)) if _may_ask(known, fields) else None
+        place = (known.caller, scope["path"], body)
+        asked = self._plans.get(place) if _may_ask(known, fields) else None
         if asked is None or not isinstance(asked.plan, Plan):
             return None
         held = recalling.held(asked.plan, parts)
@@ -211,8 +214,8 @@ class Edge:
         """Return the question and its plan, from memory if it came before; None if the endpoint must look."""
         if not _may_ask(known, fields):
             return None
-        asked = self._plans.get((known.caller, body))
-        if asked is None or asked.call.endpoint != path:
+        asked = self._plans.get((known.caller, path, body))
+        if asked is None:
             try:
                 call = call_of(read_question(body), known, path)
             except (BadJson, ValidationError):
@@ -224,7 +227,7 @@ class Edge:
     def _keep(self, caller: Caller, body: bytes, asked: _Asked) -> None:
         if len(body) <= _LONGEST_BODY:
             size = _PLAN_BYTES + 2 * len(body) + (asked.ready.bytes if asked.ready else 0)
-            self._plans.put((caller, body), asked, size=size, ttl_s=_PLAN_SECONDS)
+            self._plans.put((caller, asked.call.endpoint, body), asked, size=size, ttl_s=_PLAN_SECONDS)
 
     def _forget_past(self, parts: RunningParts) -> None:
         """Drop the plans of callers whose policies hold no more: each would keep a whole policy alive."""

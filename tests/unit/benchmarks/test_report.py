@@ -68,6 +68,7 @@ def run() -> Run:
                 as_expected=1.0,
                 relative=0.8,
                 cpu_ms={"web": 0.1, "cache": 0.0, "state": 0.02, "postgres": 0.0},
+                web_mib=140.0,
             )
         ],
         embedder={"one_ms": 12.0, "texts_per_second": 200.0},
