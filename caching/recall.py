@@ -108,7 +108,7 @@ def exact_hit(held: HeldAnswer) -> ExactHit:
 
 def is_young(answer: StoredAnswer, max_age_s: float | None) -> bool:
     """Whether the answer is young enough for a call that takes none older than this."""
-    return not _too_old(_age_of(answer), max_age_s)
+    return max_age_s is None or _age_of(answer) <= max_age_s
 
 
 async def recall_similar(
@@ -139,7 +139,7 @@ async def recall_similar(
     except SemanticUnavailable as error:
         return SimilarRecall(outcome=_lost("semantic", error.reason), vector=vector)
     _found("semantic")
-    young = [each for each in stored if not _too_old(_age_of(each.answer), max_age_s)]
+    young = [each for each in stored if is_young(each.answer, max_age_s)]
     decision = decide(
         prints.text, [each.neighbour for each in young], rules, complexity=complexity, allowed=allowed
     )
@@ -164,10 +164,6 @@ def _outcome(
 
 def _age_of(answer: StoredAnswer) -> float:
     return max(0.0, time.time() - answer.created_at)
-
-
-def _too_old(age_s: float, max_age_s: float | None) -> bool:
-    return max_age_s is not None and age_s > max_age_s
 
 
 #: The layers that couldn't be asked last time: a state is logged when it begins and when it ends.

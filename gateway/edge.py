@@ -29,7 +29,7 @@ from gateway.errors import Refusal
 from gateway.https import is_secure
 from gateway.pipeline import Begun
 from gateway.planning import Plan, plan_call
-from gateway.reading import call_of, is_plain_json, read_question
+from gateway.reading import Receive, call_of, is_plain_json, read_body, read_question
 from gateway.ready import EdgeAnswer, ReadyHit
 from gateway.records import record_of
 from gateway.request_id import shown
@@ -39,7 +39,6 @@ from gateway.strict_json import BadJson
 log = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Fields = Mapping[bytes, bytes]
@@ -299,18 +298,6 @@ def _is_plain_json(fields: Fields) -> bool:
     if content_type == b"application/json" and b"content-encoding" not in fields:
         return True
     return is_plain_json(content_type.decode("latin-1"), _text(fields, b"content-encoding"))
-
-
-async def read_body(receive: Receive) -> bytes | None:
-    """Return the whole body (the inbound guard bounds it), or None if the caller hangs up before its end."""
-    pieces: list[bytes] = []
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            return None
-        pieces.append(event["body"])
-        if not event["more_body"]:
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

@@ -19,9 +19,9 @@ from django.http import HttpRequest, HttpResponse
 
 from gateway import errors, headers
 from gateway.middleware import json_errors
+from gateway.reading import Receive, read_body
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 AnswerRequest = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
@@ -55,7 +55,7 @@ class LeanHandler(ASGIHandler):
         self._middleware_chain = json_errors(cast(AnswerRequest, answer))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        body = await read_body(receive)
         if body is None:
             return
         request, _ = self.create_request(scope, BytesIO(body))
@@ -72,32 +72,21 @@ class LeanHandler(ASGIHandler):
             )
         else:
             response = await self._middleware_chain(request)
-        secure = request.is_secure()
-        _, *others = headers.fields(headers.of_content(len(response.content), secure=secure))
-        for name, value in others:
-            response.headers[name.decode()] = value.decode()
-        return response
+        return _completed(response, secure=request.is_secure())
 
 
 def _unreadable() -> HttpResponse:
     """Refuse what Django can't even make a request of, such as a query string that is no UTF-8."""
-    content, status = errors.BAD_REQUEST.body(), errors.BAD_REQUEST.status
-    refused = HttpResponse(content, status=status, content_type="application/json")
-    for name, value in headers.fields(headers.of_content(len(content), secure=False))[1:]:
-        refused.headers[name.decode()] = value.decode()
-    return refused
+    refusal = errors.BAD_REQUEST
+    refused = HttpResponse(refusal.body(), status=refusal.status, content_type="application/json")
+    return _completed(refused, secure=False)
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Return the whole body (the inbound guard bounds it), or None if the caller hangs up before its end."""
-    pieces: list[bytes] = []
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            return None
-        pieces.append(event["body"])
-        if not event["more_body"]:
-            return b"".join(pieces)
+def _completed(response: HttpResponse, *, secure: bool) -> HttpResponse:
+    """Add the headers that every answer of the data plane has, but for the content's type, which is there."""
+    for name, value in headers.fields(headers.of_content(len(response.content), secure=secure))[1:]:
+        response.headers[name.decode()] = value.decode()
+    return response
 
 
 async def _unless_hung_up(

@@ -1,14 +1,32 @@
 """From a request's body to a call: the same steps at both doors."""
 
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
 from gateway import strict_json
 from gateway.admission import Admission
 from gateway.call import CacheWish, ChatCall
 from gateway.schemas import CacheControl, ChatRequest
 
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+"""ASGI's, of one request."""
+
 #: Fields of a question that change the answer and go upstream as they are.
 _PARAMS = frozenset(ChatRequest.model_fields) - {
     "prompt", "messages", "model", "stream", "user", "metadata", "tags", "cache",
 }  # fmt: skip
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """Return the whole body (the inbound guard bounds it), or None if the caller hangs up before its end."""
+    pieces: list[bytes] = []
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return None
+        pieces.append(event["body"])
+        if not event["more_body"]:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def is_plain_json(content_type: str, content_encoding: str) -> bool:

@@ -47,8 +47,12 @@ def held(plan: Plan, parts: Parts) -> HeldAnswer | None:
     found = parts.memory.get(plan.tenant_id, caller.tenant.version, plan.prints.exact)
     if found is None or found.answer.model not in caller.usable_models:
         return None
-    max_age_s = call.cache.max_age_s
-    return found if max_age_s is None or recall.is_young(found.answer, max_age_s) else None
+    return found if recall.is_young(found.answer, call.cache.max_age_s) else None
+
+
+def hold(plan: Plan, parts: Parts, answer: StoredAnswer) -> HeldAnswer:
+    """Keep the answer to the plan's question in memory: this process knows it at once."""
+    return parts.memory.put(plan.tenant_id, plan.call.admission.tenant.version, plan.prints.exact, answer)
 
 
 def ask_exact(plan: Plan, parts: Parts) -> Coroutine[Any, Any, StoredAnswer | None]:
@@ -70,9 +74,7 @@ async def exact(
             return recall.exact_hit(at_hand)
         found = await recall.recall_exact(
             asked or ask_exact(plan, parts),
-            functools.partial(
-                parts.memory.put, plan.tenant_id, plan.call.admission.tenant.version, plan.prints.exact
-            ),
+            functools.partial(hold, plan, parts),
             max_age_s=plan.call.cache.max_age_s,
         )
     if isinstance(found, ExactHit) and found.answer.model not in plan.call.admission.caller.usable_models:

@@ -3,6 +3,7 @@
 from caching.answers import StoredAnswer
 from caching.personal import repeats_details
 from caching.vectors import Vector
+from gateway import recalling
 from gateway.asking import Asked
 from gateway.parts import Parts
 from gateway.planning import Plan
@@ -13,7 +14,7 @@ def keep(plan: Plan, asked: Asked, vector: Vector | None, parts: Parts) -> None:
     if not plan.writes or not _is_ordinary(asked.answer) or _is_too_personal(plan, asked.answer):
         return
     if plan.rules.exact_enabled:
-        _hold(plan, asked.answer, parts)
+        recalling.hold(plan, parts, asked.answer)
     parts.storer.store(
         plan.tenant_id,
         plan.prints,
@@ -27,13 +28,8 @@ def keep(plan: Plan, asked: Asked, vector: Vector | None, parts: Parts) -> None:
 def keep_copy(plan: Plan, answer: StoredAnswer, parts: Parts) -> None:
     """Begin to store a semantic hit's answer under this question's own fingerprint, with the entry's expiry."""
     if plan.writes and plan.rules.exact_enabled:
-        _hold(plan, answer, parts)
+        recalling.hold(plan, parts, answer)
         parts.storer.copy_to_exact(plan.tenant_id, plan.prints, answer)
-
-
-def _hold(plan: Plan, answer: StoredAnswer, parts: Parts) -> None:
-    """Keep the answer in memory: this process knows it at once, others when L1 has it."""
-    parts.memory.put(plan.tenant_id, plan.call.admission.tenant.version, plan.prints.exact, answer)
 
 
 def _is_ordinary(answer: StoredAnswer) -> bool:

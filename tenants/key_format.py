@@ -33,7 +33,7 @@ def make_key() -> NewKey:
     secret = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_LENGTH))
     body = f"hp_{public_id}_{secret}"
     plaintext = body + _checksum(body)
-    return NewKey(plaintext, public_id, _digest(plaintext))
+    return NewKey(plaintext, public_id, digest_of_known(plaintext))
 
 
 def digest_of(presented: str) -> str | None:
@@ -41,16 +41,12 @@ def digest_of(presented: str) -> str | None:
     if not _FORM.fullmatch(presented):
         return None
     body, checksum = presented[:-_CHECKSUM_LENGTH], presented[-_CHECKSUM_LENGTH:]
-    return _digest(presented) if _checksum(body) == checksum else None
+    return digest_of_known(presented) if _checksum(body) == checksum else None
 
 
 def digest_of_known(presented: str) -> str:
-    """Return the digest by which a key is found that is known already; its form was looked at before."""
+    """Return the hex SHA-256 of a key whatever its form: one that is known already had the right one."""
     return hashlib.sha256(presented.encode()).hexdigest()
-
-
-def _digest(plaintext: str) -> str:
-    return hashlib.sha256(plaintext.encode("ascii")).hexdigest()
 
 
 def _checksum(body: str) -> str:
