@@ -1,5 +1,6 @@
 """The real demo upstream, and a gateway of real parts before it; only the embedding worker is stood in for."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -40,3 +41,10 @@ async def house(
 ) -> AsyncIterator[House]:
     async with open_house(demo, WordEmbedder()) as opened:
         yield opened
+
+
+@pytest.fixture
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No minute may turn between a test's first guess and its last: the count would begin anew."""
+    ends_at = int(time.time()) + 300
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda value, period: ends_at)

@@ -111,6 +111,7 @@ def test_a_login_without_the_csrf_token_is_refused(member: User) -> None:
     assert client.post("/login/", {"username": member.email, "password": PASSWORD}).status_code == 403
 
 
+@pytest.mark.usefixtures("one_window")
 def test_guesses_for_one_address_are_limited_from_wherever_they_come(member: User) -> None:
     answers = [
         Client(REMOTE_ADDR=f"192.0.2.{i}").post("/login/", {"username": member.email, "password": "no"})
@@ -120,6 +121,7 @@ def test_guesses_for_one_address_are_limited_from_wherever_they_come(member: Use
     assert int(answers[-1]["Retry-After"]) >= 1
 
 
+@pytest.mark.usefixtures("one_window")
 def test_guesses_from_one_place_are_limited_whomever_they_are_for(member: User) -> None:
     answers = [
         Client().post("/login/", {"username": f"{i}@example.com", "password": "no"}) for i in range(21)

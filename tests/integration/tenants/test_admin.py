@@ -109,6 +109,7 @@ def test_search_finds_a_tenant_and_its_keys(ops: Client) -> None:
     assert ">alice<" not in tenants
 
 
+@pytest.mark.usefixtures("one_window")
 def test_guesses_of_a_password_are_limited(client: Client) -> None:
     User.objects.create_superuser("ops@example.com", "pw")
     body = {"username": "ops@example.com", "password": "wrong"}
