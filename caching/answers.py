@@ -28,6 +28,12 @@ class StoredAnswer:
     created_at: float
     expires_at: float
     tags: tuple[str, ...] = ()
+    cached_input_tokens: int = 0
+    """The part of the input that the provider read from its own cache when the answer was made."""
+    reasoning_tokens: int = 0
+    """The part of the output that the model spent on thinking."""
+    estimated: bool = False
+    """The provider gave no usable usage: the tokens are our own count, and so the cost."""
 
 
 class BrokenAnswer(Exception):

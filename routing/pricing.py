@@ -10,7 +10,9 @@ _PICO_PER_NANO = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """Tokens of one call. Input counts all input; two parts of it have prices of their own."""
+    """Tokens of one call. Input counts all input; two parts of it have prices of their own. Output counts all
+    output, thinking included.
+    """
 
     input_tokens: int
     output_tokens: int
@@ -18,6 +20,8 @@ class Usage:
     """The part of the input that the provider read from its own cache."""
     cache_write_tokens: int = 0
     """The part of the input that the provider wrote to its own cache."""
+    reasoning_tokens: int = 0
+    """The part of the output that the model spent on thinking; priced as output, so for the record only."""
 
 
 def price_at(target: Target, when: float) -> Price | None:
