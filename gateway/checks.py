@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 
 _MOST_EMBEDDING_SECONDS = 2.0
 _MOST_REDIS_SECONDS = 2.0
+_MOST_UPSTREAM_SECONDS = 3600.0
 
 
 def register_checks() -> None:
@@ -53,6 +54,8 @@ def check_timeouts(**_: Any) -> Sequence[CheckMessage]:
         ("SEMANTIC_SEARCH_TIMEOUT_MS", settings.SEMANTIC_SEARCH_TIMEOUT_SECONDS, _MOST_EMBEDDING_SECONDS),
         ("REDIS_TIMEOUT_SECONDS", settings.REDIS_TIMEOUT_SECONDS, _MOST_REDIS_SECONDS),
         ("UPSTREAM_CONNECT_SECONDS", settings.UPSTREAM_CONNECT_SECONDS, settings.UPSTREAM_TOTAL_SECONDS),
+        ("UPSTREAM_FIRST_TOKEN_SECONDS", settings.UPSTREAM_FIRST_TOKEN_SECONDS, _MOST_UPSTREAM_SECONDS),
+        ("UPSTREAM_BETWEEN_CHUNKS_SECONDS", settings.UPSTREAM_BETWEEN_CHUNKS_SECONDS, _MOST_UPSTREAM_SECONDS),
     )
     return [
         Error(

@@ -49,7 +49,7 @@ class ProviderKeyForm(forms.ModelForm[ProviderKey]):
 
     class Meta:
         model = ProviderKey
-        fields = ("label", "is_active")
+        fields = ("label", "weight", "is_active")
 
     def clean_secret(self) -> str:
         secret = str(self.cleaned_data.get("secret") or "")
@@ -68,7 +68,7 @@ class ProviderKeyForm(forms.ModelForm[ProviderKey]):
 class ProviderKeyInline(TabularInline):
     model = ProviderKey
     form = ProviderKeyForm
-    fields = ("label", "secret", "ending", "is_active", "created_at")
+    fields = ("label", "secret", "ending", "weight", "is_active", "created_at")
     readonly_fields = ("ending", "created_at")
     extra = 0
 
@@ -128,7 +128,17 @@ class ModelPricesAdmin(ModelAdmin):
     list_filter = ("provider", "tier", "is_active")
     list_select_related = ("provider",)
     search_fields = ("name", "upstream_name", "provider__slug", "provider__name")
-    fields = ("provider", "name", "upstream_name", "tier", "context_tokens", "aliases", "is_active")
+    fields = (
+        "provider",
+        "name",
+        "upstream_name",
+        "tier",
+        "context_tokens",
+        "aliases",
+        ("connect_seconds", "first_token_seconds"),
+        ("between_chunks_seconds", "total_seconds"),
+        "is_active",
+    )
     autocomplete_fields = ("provider",)
     inlines = (ModelPriceInline,)
 

@@ -24,6 +24,8 @@ class EncryptedKey:
     """The row's uuid; the ciphertext is bound to it and to the provider's id."""
     ciphertext: str = field(repr=False)
     """base64."""
+    weight: int = 1
+    """Its share of the conversations, beside the provider's other keys."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +34,8 @@ class ProviderAccess:
 
     id: int
     slug: str
-    kind: Literal["openai"]
+    kind: Literal["openai", "anthropic", "gemini"]
+    """Which API is spoken there."""
     base_url: str
     encrypted_keys: tuple[EncryptedKey, ...]
     """The active ones; empty: calls are sent without a key."""
@@ -52,6 +55,11 @@ class Target:
     aliases: tuple[str, ...]
     prices: tuple[Price, ...]
     """Newest first."""
+    connect_s: float | None = None
+    """This and the next three: bounds of an attempt in seconds; None: the deployment's."""
+    first_token_s: float | None = None
+    between_chunks_s: float | None = None
+    total_s: float | None = None
 
     @property
     def full_name(self) -> str:

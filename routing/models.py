@@ -19,6 +19,8 @@ class Provider(models.Model):
 
     class Kind(models.TextChoices):
         OPENAI = "openai", "OpenAI-compatible"
+        ANTHROPIC = "anthropic", "Anthropic Messages"
+        GEMINI = "gemini", "Google Gemini"
 
     slug = models.SlugField(max_length=63, unique=True)
     name = models.CharField(max_length=120)
@@ -47,6 +49,11 @@ class ProviderKey(models.Model):
     )
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="keys")
     label = models.CharField(max_length=120)
+    weight = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="Its share of the conversations, beside the provider's other keys.",
+    )
     ciphertext = models.BinaryField(editable=False)
     hint = models.CharField(max_length=8, editable=False, help_text="Its last four characters.")
     is_active = models.BooleanField(default=True)
@@ -57,6 +64,16 @@ class ProviderKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label} (…{self.hint})"
+
+
+def _seconds(verbose_name: str) -> "models.FloatField[float | None, float | None]":
+    return models.FloatField(
+        verbose_name,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.05), MaxValueValidator(3600.0)],
+        help_text="Seconds; empty: as for all models.",
+    )
 
 
 class Model(models.Model):
@@ -78,6 +95,10 @@ class Model(models.Model):
         blank=True,
         help_text="Other names for it, comma-separated.",
     )
+    connect_seconds = _seconds("connect within")
+    first_token_seconds = _seconds("first token within")
+    between_chunks_seconds = _seconds("longest silence in a stream")
+    total_seconds = _seconds("answer within")
 
     class Meta:
         ordering = ["provider", "name"]

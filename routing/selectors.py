@@ -3,6 +3,7 @@
 import base64
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from django.db.models import QuerySet
 
@@ -10,6 +11,11 @@ from routing.catalog import Catalog, EncryptedKey, Price, ProviderAccess, Rule, 
 from routing.models import Model, ModelPrice, Provider, RoutingRule
 
 _PICO_PER_MICRO = 1_000_000
+_KINDS: dict[Provider.Kind, Literal["openai", "anthropic", "gemini"]] = {
+    Provider.Kind.OPENAI: "openai",
+    Provider.Kind.ANTHROPIC: "anthropic",
+    Provider.Kind.GEMINI: "gemini",
+}
 
 
 def build_catalog() -> Catalog:
@@ -67,6 +73,10 @@ def _target(model: Model) -> Target:
         context_tokens=model.context_tokens,
         aliases=tuple(model.aliases),
         prices=tuple(_price(price) for price in newest_first),
+        connect_s=model.connect_seconds,
+        first_token_s=model.first_token_seconds,
+        between_chunks_s=model.between_chunks_seconds,
+        total_s=model.total_seconds,
     )
 
 
@@ -89,10 +99,14 @@ def _access(provider: Provider) -> ProviderAccess:
     return ProviderAccess(
         id=provider.pk,
         slug=provider.slug,
-        kind="openai",
+        kind=_KINDS[Provider.Kind(provider.kind)],
         base_url=provider.base_url,
         encrypted_keys=tuple(
-            EncryptedKey(uid=str(key.uid), ciphertext=base64.b64encode(bytes(key.ciphertext)).decode())
+            EncryptedKey(
+                uid=str(key.uid),
+                ciphertext=base64.b64encode(bytes(key.ciphertext)).decode(),
+                weight=key.weight,
+            )
             for key in provider.keys.all()
             if key.is_active
         ),

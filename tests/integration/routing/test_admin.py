@@ -47,6 +47,7 @@ def provider_form(provider: Provider | None, **changes: Any) -> dict[str, Any]:
             f"keys-{number}-id": key.pk,
             f"keys-{number}-provider": provider.pk if provider else "",
             f"keys-{number}-label": key.label,
+            f"keys-{number}-weight": key.weight,
             f"keys-{number}-is_active": "on",
         }
     return fields | changes
@@ -81,6 +82,7 @@ def test_a_secret_is_stored_sealed_and_never_shown_again(staff: Client) -> None:
     form = provider_form(None) | {
         "keys-TOTAL_FORMS": 1,
         "keys-0-label": "first",
+        "keys-0-weight": 1,
         "keys-0-secret": SECRET,
         "keys-0-is_active": "on",
     }
@@ -111,7 +113,12 @@ def test_saving_without_a_secret_keeps_it_and_a_new_one_replaces_it(staff: Clien
 
 @pytest.mark.parametrize("secret", ["", "two words", "sk-ünïcode-123456789", "sk-line\nbreak-1234567"])
 def test_a_secret_that_no_header_could_carry_is_refused(staff: Client, secret: str) -> None:
-    form = provider_form(None) | {"keys-TOTAL_FORMS": 1, "keys-0-label": "first", "keys-0-secret": secret}
+    form = provider_form(None) | {
+        "keys-TOTAL_FORMS": 1,
+        "keys-0-label": "first",
+        "keys-0-weight": 1,
+        "keys-0-secret": secret,
+    }
     assert staff.post(reverse("admin:routing_provider_add"), form).status_code == 200
     assert not Provider.objects.exists()
 

@@ -55,6 +55,8 @@ def test_hosts_must_be_named(production: LazySettings, hosts: list[str], found: 
         ("SEMANTIC_SEARCH_TIMEOUT_SECONDS", 30.0),
         ("REDIS_TIMEOUT_SECONDS", 5.0),
         ("UPSTREAM_CONNECT_SECONDS", 1000.0),
+        ("UPSTREAM_FIRST_TOKEN_SECONDS", 0.0),
+        ("UPSTREAM_BETWEEN_CHUNKS_SECONDS", -1.0),
     ],
 )
 def test_timeouts_must_be_sane(production: LazySettings, name: str, value: float) -> None:
