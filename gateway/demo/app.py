@@ -1,31 +1,30 @@
 """The demo upstream: an OpenAI-compatible provider over ASGI that costs nothing and always says the same.
 
-`POST /v1/chat/completions` (SSE with `stream`), `GET /v1/models`, and for tests `GET /ledger`, `DELETE /ledger`.
-Any non-empty bearer key is accepted. `x-demo-latency-ms` sets how long one answer takes.
+`POST /v1/chat/completions` (SSE with `stream`), `POST /v1/embeddings`, `GET /v1/models`, and for tests
+`GET /ledger`, `DELETE /ledger`. Any non-empty bearer key is accepted. `x-demo-latency-ms` sets how long one answer
+takes. `[[reason]]` in the prompt, or a model with "reason" in its name, has it think aloud (`reasoning_content`);
+a tool is called when the prompt names it; gateway.demo.faults says how it misbehaves on request.
 """
 
 import asyncio
-import hashlib
-import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import orjson
 
-from gateway.demo import answers, faults
-from gateway.demo.faults import Fault, Faults
+from gateway.demo import completion, embeddings, faults, streaming
+from gateway.demo.faults import Faults
 from gateway.demo.ledger import Ledger
+from gateway.demo.prefixes import Prefixes
 
 MODELS = ("small-1", "large-1")
+EMBEDDER = "embed-1"
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _MOST_BYTES = 32 * 1024 * 1024
-_TOKEN = re.compile(r"\w+|[^\w\s]")
-# Fixed, so that the same question has the very same answer.
-_CREATED = 1_767_225_600
 
 
 class DemoUpstream:
@@ -33,8 +32,10 @@ class DemoUpstream:
 
     def __init__(self, *, latency_ms: int) -> None:
         self._latency_ms = latency_ms
-        self._ledger = Ledger()
-        self._faults = Faults()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._ledger, self._faults, self._prefixes = Ledger(), Faults(), Prefixes()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,13 +43,15 @@ class DemoUpstream:
         match (scope["method"], scope["path"]):
             case ("POST", "/v1/chat/completions"):
                 await self._chat(scope, receive, send)
+            case ("POST", "/v1/embeddings"):
+                await self._embed(scope, receive, send)
             case ("GET", "/v1/models"):
-                data = [{"id": name, "object": "model", "owned_by": "demo"} for name in MODELS]
+                data = [{"id": name, "object": "model", "owned_by": "demo"} for name in (*MODELS, EMBEDDER)]
                 await _send_json(send, {"object": "list", "data": data})
             case ("GET", "/ledger"):
                 await _send_json(send, self._ledger.report())
             case ("DELETE", "/ledger"):
-                self._ledger, self._faults = Ledger(), Faults()
+                self._forget()
                 await _send_json(send, self._ledger.report())
             case ("GET", "/livez"):
                 await _send_json(send, {"status": "ok"})
@@ -56,28 +59,84 @@ class DemoUpstream:
                 await _send_error(send, 404, "not_found", "There is nothing here.")
 
     async def _chat(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope)
         body = _parse(await _read(receive))
-        authorization = headers.get("authorization", "")
-        if not authorization.removeprefix("Bearer ").strip() or not authorization.startswith("Bearer "):
+        if not _has_key(headers):
             await _send_error(send, 401, "invalid_api_key", "A bearer key is needed.")
-            return
-        if body is None:
+        elif body is None or not _has_messages(body):
             await _send_error(send, 400, "invalid_request", "model and messages are needed.")
-            return
-        prompt = _last_user_text(body["messages"])
-        fault = self._faults.due(body["model"], prompt)
-        self._ledger.add(model=body["model"], prompt=prompt, fault=fault.name if fault else None)
+        else:
+            await self._noted(body, headers, receive, send)
+
+    async def _noted(
+        self, body: dict[str, Any], headers: dict[str, str], receive: Receive, send: Send
+    ) -> None:
+        """Answer, with the call's beginning and end in the ledger; a caller who hangs up ends it."""
+        streamed = body.get("stream") is True
+        prompt = completion.last_user_text(body["messages"])
+        fault = self._faults.due(body["model"], prompt, stream=streamed)
+        # The ledger may be emptied meanwhile: the call ends in the one that it began in.
+        ledger = self._ledger
+        entry = ledger.add(
+            model=body["model"], prompt=prompt, fault=fault.name if fault else None, stream=streamed
+        )
+        answering = self._answer(body, headers, fault, send)
+        hung_up = True
+        try:
+            hung_up = await _hung_up_before_the_end_of(answering, receive)
+        finally:
+            ledger.ended(entry, hung_up=hung_up)
+
+    async def _answer(
+        self, body: dict[str, Any], headers: dict[str, str], fault: faults.Fault | None, send: Send
+    ) -> None:
+        authorization = headers["authorization"]
         latency = _latency(headers.get("x-demo-latency-ms"), self._latency_ms) / 1000
         if fault and not fault.in_answer:
             await faults.commit(fault, authorization, send)
             return
-        completion = _completion(body, fault)
+        answer = completion.complete(body, cached_tokens=self._prefixes.cached_tokens(authorization, body))
+        if fault:
+            answer = faults.spoil(fault, answer)
         if body.get("stream") is True:
-            await _stream(completion, body, latency, send)
+            await streaming.send_stream(answer, body, latency, send, fault.name if fault else None)
             return
         await asyncio.sleep(latency)
-        await _send_json(send, completion)
+        await _send_json(send, answer)
+
+    async def _embed(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        body = _parse(await _read(receive))
+        answer = embeddings.embed(body) if body else None
+        if not _has_key(_headers(scope)):
+            await _send_error(send, 401, "invalid_api_key", "A bearer key is needed.")
+        elif answer is None:
+            await _send_error(send, 400, "invalid_request", "model and input are needed.")
+        else:
+            await _send_json(send, answer)
+
+
+async def _hung_up_before_the_end_of(answering: Coroutine[Any, Any, None], receive: Receive) -> bool:
+    """Run to the end of the answer, or to the caller's hang-up if that comes first."""
+    answer, hang_up = asyncio.ensure_future(answering), asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait({answer, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            await answer
+            return False
+        return True
+    finally:
+        for task in (answer, hang_up):
+            task.cancel()
+        await asyncio.gather(answer, hang_up, return_exceptions=True)
+
+
+def _headers(scope: dict[str, Any]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _has_key(headers: dict[str, str]) -> bool:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return scheme == "Bearer" and bool(key.strip())
 
 
 def _parse(raw: bytes) -> dict[str, Any] | None:
@@ -85,104 +144,12 @@ def _parse(raw: bytes) -> dict[str, Any] | None:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(body, dict) or not isinstance(body.get("model"), str):
-        return None
+    return body if isinstance(body, dict) and isinstance(body.get("model"), str) else None
+
+
+def _has_messages(body: dict[str, Any]) -> bool:
     messages = body.get("messages")
-    valid = isinstance(messages, list) and messages and all(isinstance(m, dict) for m in messages)
-    return body if valid else None
-
-
-def _completion(body: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
-    """The whole answer: the same for the same body."""
-    text, finish_reason = _limited(_text(body), body.get("max_completion_tokens") or body.get("max_tokens"))
-    asked = sum(4 + _tokens(answers.text_of(message.get("content"))) for message in body["messages"])
-    answered = _tokens(text)
-    completion: dict[str, Any] = {
-        "id": "demo-" + hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:24],
-        "object": "chat.completion",
-        "created": _CREATED,
-        "model": body["model"],
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text},
-                "finish_reason": finish_reason,
-                "logprobs": None,
-            }
-        ],
-        "usage": {
-            "prompt_tokens": asked,
-            "completion_tokens": answered,
-            "total_tokens": asked + answered,
-            "prompt_tokens_details": {"cached_tokens": 0},
-        },
-    }
-    return faults.spoil(fault, completion) if fault else completion
-
-
-def _text(body: dict[str, Any]) -> str:
-    before = [answers.text_of(message.get("content")) for message in body["messages"][:-1]]
-    text = answers.answer(_last_user_text(body["messages"]), before, body["model"])
-    wished = body.get("response_format")
-    if isinstance(wished, dict) and wished.get("type") in ("json_object", "json_schema"):
-        return orjson.dumps({"answer": text}).decode()
-    return text
-
-
-def _limited(text: str, most: object) -> tuple[str, str]:
-    """Cut the text after so many tokens, as a provider would."""
-    ends = [match.end() for match in _TOKEN.finditer(text)]
-    if isinstance(most, int) and 0 < most < len(ends):
-        return text[: ends[most - 1]], "length"
-    return text, "stop"
-
-
-async def _stream(completion: dict[str, Any], body: dict[str, Any], latency: float, send: Send) -> None:
-    """Send the answer in pieces: the first after a third of the latency, the last at its end."""
-    pieces = list(_pieces(completion["choices"][0]["message"]["content"]))
-    options = body.get("stream_options")
-    with_usage = isinstance(options, dict) and options.get("include_usage") is True
-    await asyncio.sleep(latency / 3)
-    await _start(send, 200, "text/event-stream; charset=utf-8")
-    for piece in pieces:
-        await _send_event(send, _chunk(completion, {"content": piece}, None, with_usage))
-        await asyncio.sleep(latency * 2 / 3 / len(pieces))
-    await _send_event(send, _chunk(completion, {}, completion["choices"][0]["finish_reason"], with_usage))
-    if with_usage:
-        await _send_event(
-            send, {**_chunk(completion, {}, None, False), "choices": [], "usage": completion["usage"]}
-        )
-    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
-
-
-def _pieces(text: str) -> Iterator[str]:
-    yield from re.findall(r"\s*\S+\s*?", text) or [""]
-
-
-def _chunk(
-    completion: dict[str, Any], delta: dict[str, str], finish_reason: str | None, with_usage: bool
-) -> dict[str, Any]:
-    return {
-        "id": completion["id"],
-        "object": "chat.completion.chunk",
-        "created": completion["created"],
-        "model": completion["model"],
-        "choices": [{"index": 0, "delta": {"role": "assistant", **delta}, "finish_reason": finish_reason}],
-        **({"usage": None} if with_usage else {}),
-    }
-
-
-def _last_user_text(messages: list[dict[str, Any]]) -> str:
-    texts = (
-        answers.text_of(message.get("content"))
-        for message in reversed(messages)
-        if message.get("role") == "user"
-    )
-    return next(texts, "")
-
-
-def _tokens(text: str) -> int:
-    return len(_TOKEN.findall(text))
+    return isinstance(messages, list) and bool(messages) and all(isinstance(m, dict) for m in messages)
 
 
 def _latency(header: str | None, default: int) -> int:
@@ -200,23 +167,12 @@ async def _read(receive: Receive) -> bytes:
     return bytes(body)
 
 
-async def _start(send: Send, status: int, media_type: str) -> None:
-    headers = [(b"content-type", media_type.encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-
-
 async def _send_json(send: Send, value: object, status: int = 200) -> None:
-    await _start(send, status, "application/json")
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": orjson.dumps(value)})
 
 
 async def _send_error(send: Send, status: int, code: str, message: str) -> None:
-    await _send_json(
-        send, {"error": {"message": message, "type": "invalid_request_error", "code": code}}, status
-    )
-
-
-async def _send_event(send: Send, value: object) -> None:
-    await send(
-        {"type": "http.response.body", "body": b"data: %b\n\n" % orjson.dumps(value), "more_body": True}
-    )
+    error = {"error": {"message": message, "type": "invalid_request_error", "code": code}}
+    await _send_json(send, error, status)

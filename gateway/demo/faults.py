@@ -1,7 +1,8 @@
 """Misbehaviour on request: a model named `fault:NAME[:TIMES[:RETRY_AFTER]]`, or `[[fault:...]]` in the prompt.
 
-NAME is a status from 300 to 599, or one of the names below. The first TIMES calls fail (all of them, if it is
-not given), later ones succeed; `DELETE /ledger` starts counting anew.
+NAME is a status from 300 to 599, or one of the names below, or one of streaming.FAULTS, which befall only calls
+that ask for a stream. The first TIMES calls fail (all of them, if it is not given), later ones succeed;
+`DELETE /ledger` starts counting anew.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from gateway.demo import streaming
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -32,7 +35,7 @@ class Fault:
     @property
     def in_answer(self) -> bool:
         """Whether the call succeeds with an answer that is spoilt somewhere."""
-        return self.name in _SPOILERS
+        return self.name in _SPOILERS or self.name in streaming.FAULTS
 
 
 class Faults:
@@ -41,13 +44,16 @@ class Faults:
     def __init__(self) -> None:
         self._committed: Counter[str] = Counter()
 
-    def due(self, model: str, prompt: str) -> Fault | None:
+    def due(self, model: str, prompt: str, *, stream: bool) -> Fault | None:
+        """Return what this call is to suffer."""
         marker = _MARKER.search(prompt)
         order = marker.group(1) if marker else model
         match = _FAULT.fullmatch(order)
         if match is None:
             return None
         name, times, retry_after = match.groups()
+        if name in streaming.FAULTS and not stream:
+            return None
         self._committed[order] += 1
         if times is not None and self._committed[order] > int(times):
             return None
@@ -85,8 +91,9 @@ async def commit(fault: Fault, authorization: str, send: Send) -> None:
 
 
 def spoil(fault: Fault, completion: dict[str, Any]) -> dict[str, Any]:
-    """Return the completion with what the fault changes."""
-    return {**completion, **_SPOILERS[fault.name](completion)}
+    """Return the completion with what the fault changes; those of streams leave it as it is."""
+    changes = _SPOILERS.get(fault.name)
+    return {**completion, **changes(completion)} if changes else completion
 
 
 def _with_content(content: str | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
