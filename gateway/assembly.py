@@ -99,13 +99,19 @@ class _Items:
         if type(number) is not int:
             self._items.append(item)
             return
-        if number not in self._numbered:
-            self._numbered[number] = {}
-            self._items.append(self._numbered[number])
-        _merge(self._numbered[number], item)
+        held = self._numbered.get(number)
+        if held is None or not _same_type(held, item):
+            held = self._numbered[number] = {}
+            self._items.append(held)
+        _merge(held, item)
 
     def whole(self) -> list[Any]:
         return [_whole(item) for item in self._items]
+
+
+def _same_type(held: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
+    """Whether the item can go on with what is held; OpenRouter numbers thoughts of different types alike."""
+    return item.get("type") in (None, held.get("type")) or not held.get("type")
 
 
 def _merge(into: dict[str, Any], delta: Mapping[str, Any]) -> None:
