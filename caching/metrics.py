@@ -13,6 +13,11 @@ BROKEN_VALUES = Counter(
     "halfpenny_cache_broken_values_total", "Stored values that failed their schema", ["layer"]
 )
 UNSTORED = Counter("halfpenny_cache_unstored_total", "Answers that a layer did not keep", ["layer", "reason"])
+COALESCED = Counter(
+    "halfpenny_coalesced_total",
+    "Misses that may be coalesced, by what their callers did: lead, lead_unleased, follow, alone",
+    ["role"],
+)
 LATE_REPLIES = Counter(
     "halfpenny_embedding_late_replies_total", "Replies of the embedding worker that came after the budget"
 )

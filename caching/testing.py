@@ -7,6 +7,7 @@ from caching.answers import StoredAnswer
 from caching.decision import Neighbour
 from caching.embedding import EmbeddingUnavailable
 from caching.exact import CacheUnavailable
+from caching.leases import ENDING_SECONDS, LEASE_SECONDS, Ended, Ending, Held, LeasesUnavailable
 from caching.semantic import NewEntry, SemanticUnavailable, StoredNeighbour
 from caching.vectors import Vector
 
@@ -71,6 +72,44 @@ class MemorySemanticStore:
     def _check(self) -> None:
         if self.broken:
             raise SemanticUnavailable(self.broken)
+
+
+class MemoryLeases:
+    """Leases of processes that share this object; set `broken` to a reason and they are unavailable for that."""
+
+    def __init__(self, *, lease_s: float = LEASE_SECONDS) -> None:
+        self.broken: str | None = None
+        self.claims = 0
+        self.held: dict[tuple[int, bytes], tuple[str, float]] = {}
+        """By tenant and fingerprint: token or ending, and until when on time.monotonic()."""
+        self._lease_s = lease_s
+
+    async def claim(self, tenant_id: int, fingerprint: bytes, token: str) -> Held | Ended | None:
+        self._check()
+        self.claims += 1
+        now = time.monotonic()
+        holder, until = self.held.get((tenant_id, fingerprint), (token, 0.0))
+        if until <= now or holder == token:
+            self.held[tenant_id, fingerprint] = (token, now + self._lease_s)
+            return None
+        if holder in (Ending.KEPT, Ending.UNSHARED):
+            return Ended(Ending(holder), ENDING_SECONDS - (until - now))
+        return Held(holder)
+
+    async def end(self, tenant_id: int, fingerprint: bytes, token: str, ending: Ending) -> None:
+        self._check()
+        place, now = (tenant_id, fingerprint), time.monotonic()
+        holder, until = self.held.get(place, ("", 0.0))
+        if holder != token or until <= now:
+            return
+        if ending is Ending.FAILED:
+            del self.held[place]
+        else:
+            self.held[place] = (ending.value, now + ENDING_SECONDS)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise LeasesUnavailable(self.broken)
 
 
 class DictEmbedder:
