@@ -1,13 +1,13 @@
 """What the chunks of a streamed answer amount to: the message that the provider would have sent whole. Pure."""
 
 from collections.abc import Mapping
-from io import StringIO
 from typing import Any, TypeVar
 
 from gateway.providers.dialect import Chunk, Completion, InvalidCompletion
 from routing.pricing import Usage
 
-_Held = TypeVar("_Held", StringIO, dict[str, Any], "_Items")
+#: What gathers texts (as UTF-8: a list of small strings takes ten times as much memory), objects and lists.
+_Held = TypeVar("_Held", bytearray, dict[str, Any], "_Items")
 
 _MOST_CHARACTERS = 16 * 1024 * 1024
 #: Empty objects and lists take memory too.
@@ -50,7 +50,7 @@ class Assembly:
         """The first choice's content so far. Costs its length."""
         choice = self._choices.get(0)
         content = choice.message.get("content") if choice else None
-        return content.getvalue() if isinstance(content, StringIO) else ""
+        return content.decode() if isinstance(content, bytearray) else ""
 
     def completion(self) -> Completion:
         """Return the answer. Raises InvalidCompletion if a choice, or all of them, have not come to their end."""
@@ -121,7 +121,7 @@ def _merge(into: dict[str, Any], delta: Mapping[str, Any]) -> None:
             if key in _SAID_ONCE:
                 into[key] = into.get(key) or value
             else:
-                _held(into, key, StringIO).write(value)
+                _held(into, key, bytearray).extend(value.encode())
         elif isinstance(value, dict):
             _merge(_held(into, key, dict), value)
         elif isinstance(value, list):
@@ -144,8 +144,8 @@ def _held(into: dict[str, Any], key: str, kind: type[_Held]) -> _Held:
 
 def _whole(value: Any) -> Any:
     """Return the plain value of what was gathered."""
-    if isinstance(value, StringIO):
-        return value.getvalue()
+    if isinstance(value, bytearray):
+        return value.decode()
     if isinstance(value, _Items):
         return value.whole()
     if isinstance(value, dict):
