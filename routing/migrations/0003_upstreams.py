@@ -5,40 +5,90 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('routing', '0002_provider_key_uid'),
+        ("routing", "0002_provider_key_uid"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='model',
-            name='between_chunks_seconds',
-            field=models.FloatField(blank=True, help_text='Seconds; empty: as for all models.', null=True, validators=[django.core.validators.MinValueValidator(0.05), django.core.validators.MaxValueValidator(3600.0)], verbose_name='longest silence in a stream'),
+            model_name="model",
+            name="between_chunks_seconds",
+            field=models.FloatField(
+                blank=True,
+                help_text="Seconds; empty: as for all models.",
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(0.05),
+                    django.core.validators.MaxValueValidator(3600.0),
+                ],
+                verbose_name="longest silence in a stream",
+            ),
         ),
         migrations.AddField(
-            model_name='model',
-            name='connect_seconds',
-            field=models.FloatField(blank=True, help_text='Seconds; empty: as for all models.', null=True, validators=[django.core.validators.MinValueValidator(0.05), django.core.validators.MaxValueValidator(3600.0)], verbose_name='connect within'),
+            model_name="model",
+            name="connect_seconds",
+            field=models.FloatField(
+                blank=True,
+                help_text="Seconds; empty: as for all models.",
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(0.05),
+                    django.core.validators.MaxValueValidator(3600.0),
+                ],
+                verbose_name="connect within",
+            ),
         ),
         migrations.AddField(
-            model_name='model',
-            name='first_token_seconds',
-            field=models.FloatField(blank=True, help_text='Seconds; empty: as for all models.', null=True, validators=[django.core.validators.MinValueValidator(0.05), django.core.validators.MaxValueValidator(3600.0)], verbose_name='first token within'),
+            model_name="model",
+            name="first_token_seconds",
+            field=models.FloatField(
+                blank=True,
+                help_text="Seconds; empty: as for all models.",
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(0.05),
+                    django.core.validators.MaxValueValidator(3600.0),
+                ],
+                verbose_name="first token within",
+            ),
         ),
         migrations.AddField(
-            model_name='model',
-            name='total_seconds',
-            field=models.FloatField(blank=True, help_text='Seconds; empty: as for all models.', null=True, validators=[django.core.validators.MinValueValidator(0.05), django.core.validators.MaxValueValidator(3600.0)], verbose_name='answer within'),
+            model_name="model",
+            name="total_seconds",
+            field=models.FloatField(
+                blank=True,
+                help_text="Seconds; empty: as for all models.",
+                null=True,
+                validators=[
+                    django.core.validators.MinValueValidator(0.05),
+                    django.core.validators.MaxValueValidator(3600.0),
+                ],
+                verbose_name="answer within",
+            ),
         ),
         migrations.AddField(
-            model_name='providerkey',
-            name='weight',
-            field=models.PositiveSmallIntegerField(default=1, help_text="Its share of the conversations, beside the provider's other keys.", validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000)]),
+            model_name="providerkey",
+            name="weight",
+            field=models.PositiveSmallIntegerField(
+                default=1,
+                help_text="Its share of the conversations, beside the provider's other keys.",
+                validators=[
+                    django.core.validators.MinValueValidator(1),
+                    django.core.validators.MaxValueValidator(1000),
+                ],
+            ),
         ),
         migrations.AlterField(
-            model_name='provider',
-            name='kind',
-            field=models.CharField(choices=[('openai', 'OpenAI-compatible'), ('anthropic', 'Anthropic Messages'), ('gemini', 'Google Gemini')], default='openai', max_length=20),
+            model_name="provider",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("openai", "OpenAI-compatible"),
+                    ("anthropic", "Anthropic Messages"),
+                    ("gemini", "Google Gemini"),
+                ],
+                default="openai",
+                max_length=20,
+            ),
         ),
     ]
