@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 
-from gateway import cache_api, doors, stats_api
+from gateway import cache_api, doors, embeddings_api, models_api, stats_api
 from gateway.schemas import ChatAnswer, ChatRequest, ErrorBody
 
 api = NinjaAPI(
@@ -35,3 +35,5 @@ async def chat(request: HttpRequest, question: ChatRequest) -> HttpResponse:
 
 api.add_router("", stats_api.router)
 api.add_router("", cache_api.router)
+api.add_router("", models_api.router)
+api.add_router("", embeddings_api.router)
