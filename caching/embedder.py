@@ -1,7 +1,7 @@
 """Turns texts into vectors: a sentence-transformers model in this process, or a remote embeddings API.
 
-Runs in the embedding worker and in evaluation commands, and is blocking. Importing this module is cheap:
-torch is imported when a model is loaded.
+Runs in the embedding worker and in evaluation commands, and is blocking. Importing this module is cheap, since
+web processes do: torch is imported when a model is loaded, numpy when a vector is made.
 """
 
 import logging
@@ -9,22 +9,24 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import httpx
-import numpy as np
-import numpy.typing as npt
 import orjson
 from django.conf import settings
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
 
-Vector = npt.NDArray[np.float32]
+Vector: TypeAlias = "npt.NDArray[np.float32]"
 """Little-endian float32 of unit length, shape (dimension,)."""
 Fault = Literal["too_long", "invalid", "refused"]
 """Why a text has no vector: more tokens than the model reads (never truncated); NaN, zero or of another
 dimension; refused by the remote API."""
-Encoded = Vector | Fault
+Encoded: TypeAlias = "npt.NDArray[np.float32] | Fault"
 
 _BATCH = 32
 _WORTH_A_PASS = 6
@@ -218,6 +220,8 @@ class RemoteEncoder:
 
 def unit_vector(row: object, *, dimension: int | None) -> Encoded:
     """Scale a row of numbers to length 1; `invalid` if that can't be done or it has another dimension."""
+    import numpy as np  # noqa: PLC0415 (see above)
+
     try:
         vector = np.asarray(row, dtype="<f4")
     except (TypeError, ValueError):

@@ -1,11 +1,15 @@
-"""An embedding as a value, and its bytes: little-endian float32, 4 x dimension."""
+"""An embedding as a value, and its bytes: little-endian float32, 4 x dimension.
 
-from dataclasses import dataclass
+Without numpy: a web process only checks vectors and passes them on, and numpy would take 10 MiB of it.
+"""
 
-import numpy as np
-from numpy.typing import NDArray
+import math
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import mul
 
-_FLOAT32 = np.dtype("<f4")
+_FLOAT32_BYTES = 4
 #: How far a length may be from 1: float16 round trips and the sums of large dimensions stay well below it.
 _LENGTH_TOLERANCE = 0.02
 
@@ -19,35 +23,47 @@ class Vector:
     """A unit-length embedding; vectors of different embedders must never be compared."""
 
     embedder_id: str
-    values: NDArray[np.float32]
+    data: bytes = field(repr=False)
 
     @property
     def dimension(self) -> int:
-        return len(self.values)
+        return len(self.data) // _FLOAT32_BYTES
+
+    @property
+    def values(self) -> list[float]:
+        """The numbers; unpacked each time."""
+        return list(struct.unpack(f"<{self.dimension}f", self.data))
 
     def to_bytes(self) -> bytes:
-        return self.values.astype(_FLOAT32, copy=False).tobytes()
+        return self.data
 
     def similarity(self, other: "Vector") -> float:
         """Return the cosine; higher is closer. Raises InvalidVector for two embedders."""
-        if other.embedder_id != self.embedder_id:
+        if other.embedder_id != self.embedder_id or other.dimension != self.dimension:
             raise InvalidVector("vectors of two embedders cannot be compared")
-        return float(np.clip(np.dot(self.values, other.values), -1.0, 1.0))
+        cosine: float = sum(map(mul, self.values, other.values))
+        return max(-1.0, min(1.0, cosine))
 
 
-def vector_of(embedder_id: str, values: NDArray[np.float32]) -> Vector:
+def vector_of(embedder_id: str, values: Iterable[float]) -> Vector:
     """Return the vector of these numbers; raises InvalidVector."""
-    if values.ndim != 1 or not values.size:
-        raise InvalidVector("not a list of numbers")
-    if not np.isfinite(values).all():
-        raise InvalidVector("holds numbers that are not finite")
-    if abs(float(np.linalg.norm(values)) - 1.0) > _LENGTH_TOLERANCE:
-        raise InvalidVector("is not of unit length")
-    return Vector(embedder_id=embedder_id, values=values)
+    try:
+        numbers = list(values)
+        data = struct.pack(f"<{len(numbers)}f", *numbers)
+    except (TypeError, struct.error, OverflowError):
+        raise InvalidVector("not a list of numbers") from None
+    return vector_from_bytes(embedder_id, data)
 
 
 def vector_from_bytes(embedder_id: str, data: bytes) -> Vector:
     """Return the vector of little-endian float32 bytes; raises InvalidVector."""
-    if not data or len(data) % _FLOAT32.itemsize:
+    if not data or len(data) % _FLOAT32_BYTES:
         raise InvalidVector("is not 4 x dimension bytes long")
-    return vector_of(embedder_id, np.frombuffer(data, dtype=_FLOAT32).astype(np.float32, copy=False))
+    vector = Vector(embedder_id=embedder_id, data=data)
+    values = vector.values
+    length = math.hypot(*values)
+    if not math.isfinite(length):
+        raise InvalidVector("holds numbers that are not finite")
+    if abs(length - 1.0) > _LENGTH_TOLERANCE:
+        raise InvalidVector("is not of unit length")
+    return vector

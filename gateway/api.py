@@ -5,9 +5,14 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 
+<<<<<<< HEAD
 from gateway import cache_api, doors, stats_api
 from gateway.rendering import COMPLETIONS
 from gateway.schemas import ChatAnswer, ChatCompletion, ChatRequest, CompletionRequest, ErrorBody
+=======
+from gateway import cache_api, doors, embeddings_api, models_api, stats_api
+from gateway.schemas import ChatAnswer, ChatRequest, ErrorBody
+>>>>>>> main
 
 api = NinjaAPI(
     title="Halfpenny",
@@ -50,3 +55,5 @@ async def complete(request: HttpRequest, question: CompletionRequest) -> HttpRes
 
 api.add_router("", stats_api.router)
 api.add_router("", cache_api.router)
+api.add_router("", models_api.router)
+api.add_router("", embeddings_api.router)

@@ -10,8 +10,14 @@
         upstream_refused_request, context_length_exceeded, unsupported_parameter
     429 rate_limit_exceeded            with Retry-After
     502 upstream_invalid_response, upstream_refused_key, upstream_unknown_model
+<<<<<<< HEAD
     503 policy_unavailable, database_unavailable, cache_unavailable, draining, upstream_unavailable
     504 upstream_timeout, upstream_stalled
+=======
+    503 policy_unavailable, database_unavailable, cache_unavailable, draining, upstream_unavailable,
+        embedder_unavailable
+    504 upstream_timeout
+>>>>>>> main
 
 Refusals are values, not exceptions: every stage returns one, one place records it, one place renders it.
 """
@@ -67,6 +73,14 @@ CACHE_UNAVAILABLE = Refusal(
     type="server_error",
     code="cache_unavailable",
     message="The cache can't be reached at the moment; what is in Postgres is purged already.",
+    retry_after_s=2,
+)
+
+EMBEDDER_UNAVAILABLE = Refusal(
+    status=503,
+    type="server_error",
+    code="embedder_unavailable",
+    message="The embedding model can't take these texts at the moment.",
     retry_after_s=2,
 )
 

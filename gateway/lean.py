@@ -30,7 +30,13 @@ AnswerRequest = Callable[[HttpRequest], Awaitable[HttpResponse]]
 #: Answered also without TLS: who asks is on the same network, and shows no key.
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 #: Everything that is asked with an API key, or by a machine that watches us.
-DATA_PLANE = frozenset({"/chat", "/v1/chat/completions", "/stats", "/cache"}) | _PROBES
+DATA_PLANE = frozenset({"/chat", "/stats", "/cache"}) | _PROBES
+#: All of it, addresses that aren't there included: SDKs are to see the error object.
+_OPENAI_ROUTES = "/v1/"
+
+
+def is_data_plane(path: str) -> bool:
+    return path in DATA_PLANE or path.startswith(_OPENAI_ROUTES)
 
 
 class DataPlaneFirst:
@@ -41,7 +47,7 @@ class DataPlaneFirst:
         self._lean = LeanHandler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in DATA_PLANE:
+        if scope["type"] == "http" and is_data_plane(scope["path"]):
             await self._lean(scope, receive, send)
         else:
             await self._full(scope, receive, send)

@@ -10,7 +10,7 @@ def record_of(
     admission: Admission, endpoint: str, outcome: ChatOutcome, call: ChatCall | None = None
 ) -> CallRecord:
     """Return the record of a call. `call` is None when the call ended before its body was understood."""
-    cache, route, answer = outcome.cache, outcome.route, outcome.answer or outcome.partial
+    cache, route, answer = outcome.cache, outcome.route, outcome.answer
     return CallRecord(
         id=admission.arrival.request_id,
         tenant_id=admission.tenant_id,

@@ -94,6 +94,24 @@ def visible_models(catalog: Catalog, allowed: Callable[[str], bool]) -> tuple[Ta
     return tuple(target for target in catalog.targets if _is_allowed(target, allowed))
 
 
+def askable_names(
+    catalog: Catalog, tenant_rules: TenantRules, allowed: Callable[[str], bool]
+) -> dict[str, Target]:
+    """Return every name that a call of this key may ask for, with the target it means (for `auto`: one of them).
+
+    A name that only some calls are refused (by tags or complexity) is among them.
+    """
+    usable = visible_models(catalog, allowed)
+    owners = (_in_order(tenant_rules.rules), _in_order(catalog.rules))
+    refused = {rule.model_asked for rules in owners for rule in rules if _refuses_every_call(rule)}
+    meant = {name: target for names in _names_by_rank(catalog.targets) for name, target in reversed(names)}
+    asked = [name for target in usable for name in _names(target) if meant[name] == target]
+    names = {name: meant[name] for name in asked if not refused.intersection(_names(meant[name]))}
+    if usable and any(_auto_goes_somewhere(catalog, owners, allowed, score) for score in (0.0, 1.0)):
+        return {AUTO: usable[0], **names}
+    return names
+
+
 def usable_names(catalog: Catalog, allowed: Callable[[str], bool]) -> frozenset[str]:
     """Return the bare names of the models whose answers a key may get.
 
@@ -159,6 +177,32 @@ def _by_tier(usable: Iterable[Target], ask: Ask) -> Chosen:
     if ask.label == "simple":
         return Chosen(targets=tuple(cheap + strong), rule=DEFAULT_SIMPLE)
     return Chosen(targets=tuple(strong or cheap), rule=DEFAULT_COMPLEX)
+
+
+def _names_by_rank(targets: tuple[Target, ...]) -> list[list[tuple[str, Target]]]:
+    """Return names and whom they mean, the weakest kind of name first (see find_target)."""
+    return [
+        [(alias, target) for target in targets for alias in target.aliases],
+        [(target.name, target) for target in targets],
+        [(target.full_name, target) for target in targets],
+    ]
+
+
+def _refuses_every_call(rule: Rule) -> bool:
+    return rule.action == "deny" and rule.min_score <= 0.0 and rule.max_score >= 1.0 and not rule.tags
+
+
+def _auto_goes_somewhere(
+    catalog: Catalog, owners: tuple[list[Rule], ...], allowed: Callable[[str], bool], score: float
+) -> bool:
+    ask = Ask(
+        model_asked=AUTO,
+        score=score,
+        label="complex" if score > 0 else "simple",
+        tags=(),
+        allowed=allowed,
+    )
+    return isinstance(_select_freely(catalog, owners, ask), Chosen)
 
 
 def _in_order(rules: tuple[Rule, ...]) -> list[Rule]:

