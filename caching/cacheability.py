@@ -25,6 +25,9 @@ class RequestFacts:
     """User and assistant messages."""
     has_tools: bool
     has_images: bool
+    """Or anything else that isn't text."""
+    has_more: bool
+    """More is asked for than a text, such as the probabilities of its tokens."""
     temperature: float | None
     """None: not set."""
     answers: int
@@ -63,6 +66,8 @@ def _bypass_reason(facts: RequestFacts, *, personal: bool) -> str | None:
         return "tools"
     if facts.has_images:
         return "images"
+    if facts.has_more:
+        return "more_than_text"
     if facts.answers > 1:
         return "several_answers"
     if facts.temperature is not None and facts.temperature > 1.0:

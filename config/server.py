@@ -2,11 +2,15 @@
 
     python -m config.server --host 127.0.0.1 --port 8000
 
-On SIGTERM `/readyz` turns 503 and new questions are refused with `draining`, while those in flight finish.
+On SIGTERM `/readyz` turns 503 and new questions are refused with `draining`, while those in flight finish. Streams
+that are still open shortly before the limit end with an error event: at the limit the server would cut them off,
+and their records would be lost.
 """
 
 import argparse
+import asyncio
 import os
+import socket
 from types import FrameType
 
 import uvicorn
@@ -14,6 +18,10 @@ import uvicorn
 from config.whole_answers import WholeAnswerProtocol
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+#: How long before the server's limit open streams are ended: time for their last event and their records.
+_LAST_WORDS_SECONDS = 2.0
 
 
 class DrainingServer(uvicorn.Server):
@@ -24,6 +32,15 @@ class DrainingServer(uvicorn.Server):
 
         lifespan.drain()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        from gateway import lifespan  # noqa: PLC0415 (as above)
+
+        limit = self.config.timeout_graceful_shutdown
+        if limit is not None:
+            wait = max(limit / 2, limit - _LAST_WORDS_SECONDS)
+            asyncio.get_running_loop().call_later(wait, lifespan.end_streams)
+        await super().shutdown(sockets)
 
 
 def main() -> None:

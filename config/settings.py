@@ -267,6 +267,8 @@ UPSTREAM_CONNECT_SECONDS = env.number("UPSTREAM_CONNECT_SECONDS", 2.0)
 UPSTREAM_FIRST_TOKEN_SECONDS = env.number("UPSTREAM_FIRST_TOKEN_SECONDS", 60.0)
 UPSTREAM_BETWEEN_CHUNKS_SECONDS = env.number("UPSTREAM_BETWEEN_CHUNKS_SECONDS", 30.0)
 UPSTREAM_TOTAL_SECONDS = env.number("UPSTREAM_TOTAL_SECONDS", 120.0)
+#: How long a caller may read nothing of a streamed answer.
+STREAM_WRITE_SECONDS = env.number("STREAM_WRITE_SECONDS", 30.0)
 UPSTREAM_MAX_ATTEMPTS = env.integer("UPSTREAM_MAX_ATTEMPTS", 3)
 UPSTREAM_MAX_ANSWER_BYTES = env.integer("UPSTREAM_MAX_ANSWER_BYTES", 16 * 1024 * 1024)
 # Networks that a provider's base URL may lie in besides public ones (self-hosted models).

@@ -1,19 +1,22 @@
 """The upstream stage: what is sent, what comes back, what it costs."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 
 from caching.answers import StoredAnswer
-from gateway import errors, tracing
+from gateway import completion, errors, tracing
 from gateway.attempts import Answered, Attempt, Failed, ask_with_retries
-from gateway.call import CacheReport, ChatOutcome
+from gateway.call import CacheReport, ChatOutcome, PartialAnswer
+from gateway.errors import Refusal
 from gateway.parts import Parts
 from gateway.planning import Plan
+from gateway.providers.dialect import Chunk
+from gateway.relay import Opening, Relay
 from routing.catalog import Catalog, Target
 from routing.pricing import Usage, cost_nano, price_at
 
@@ -23,45 +26,93 @@ class Asked:
     """An upstream's complete answer, in the form that the caches keep."""
 
     answer: StoredAnswer
+    choices: tuple[Mapping[str, Any], ...] = field(repr=False)
+    """The whole of it, in OpenAI's form."""
     upstream_ms: float
+    first_token_ms: float | None
     attempts: tuple[Attempt, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unanswered:
-    """No target answered in time."""
+    """No target answered in time, or the one that did broke off."""
 
     failed: Failed
     upstream_ms: float
+    partial: PartialAnswer | None = None
+    cost_nano: int = 0
 
 
-async def ask(plan: Plan, parts: Parts) -> Asked | Unanswered:
-    """Ask the plan's targets, in order, until the deadline of the call."""
+@dataclass(frozen=True, kw_only=True)
+class _Passing:
+    """Passes the pieces of a streamed answer on, and says first what they belong to."""
+
+    relay: Relay
+    plan: Plan
+    report: CacheReport
+    body: Mapping[str, Any]
+
+    @property
+    def begun(self) -> bool:
+        return self.relay.begun
+
+    async def pass_on(self, target: Target, attempts: Sequence[Attempt], chunk: Chunk) -> None:
+        if not self.relay.begun:
+            opening = Opening(
+                target=target,
+                route=self.plan.route,
+                cache=self.report,
+                attempts=_shown(attempts),
+                created=int(time.time()),
+                body=self.body,
+            )
+            self.relay.open(opening)
+        await self.relay.send(chunk)
+
+
+async def ask(
+    plan: Plan, parts: Parts, report: CacheReport, relay: Relay | None = None
+) -> Asked | Unanswered:
+    """Ask the plan's targets, in order, until the deadline of the call.
+
+    report: what the caches did, for the head of a streamed answer, which goes through the relay as it comes.
+    """
     started = time.monotonic()
     catalog = plan.call.admission.gateway.part(Catalog)
+    body = {"messages": list(plan.call.messages), **plan.call.params, **plan.call.passed}
     with tracing.stage("ask_upstream"):
         result = await ask_with_retries(
             parts.upstream,
             plan.targets,
             {access.slug: access for access in catalog.providers},
-            {"messages": list(plan.call.messages), **plan.call.params},
+            body,
             deadline=started + settings.UPSTREAM_TOTAL_SECONDS,
             max_attempts=settings.UPSTREAM_MAX_ATTEMPTS,
             budget=parts.retry_budget,
+            passing=_Passing(relay=relay, plan=plan, report=report, body=body) if relay else None,
         )
     upstream_ms = (time.monotonic() - started) * 1000
-    if isinstance(result, Failed):
-        return Unanswered(failed=result, upstream_ms=upstream_ms)
-    return Asked(answer=_answer(plan, result), upstream_ms=upstream_ms, attempts=result.attempts)
+    if isinstance(result, Answered):
+        return Asked(
+            answer=_answer(plan, result),
+            choices=result.answer.choices,
+            upstream_ms=upstream_ms,
+            first_token_ms=result.answer.first_token_ms,
+            attempts=result.attempts,
+        )
+    partial, cost = partial_of(relay) if relay else (None, 0)
+    return Unanswered(failed=result, upstream_ms=upstream_ms, partial=partial, cost_nano=cost)
 
 
 def answered(plan: Plan, asked: Asked, report: CacheReport) -> ChatOutcome:
     return ChatOutcome(
         answer=asked.answer,
+        choices=asked.choices,
         route=plan.route,
         cache=report,
         cost_nano=asked.answer.cost_nano,
         upstream_ms=asked.upstream_ms,
+        first_token_ms=asked.first_token_ms,
         attempts=_shown(asked.attempts),
     )
 
@@ -71,11 +122,59 @@ def refused(plan: Plan, unanswered: Unanswered, report: CacheReport) -> ChatOutc
     wait = None if failed.retry_after is None else max(1, round(failed.retry_after))
     return ChatOutcome(
         refusal=errors.upstream_failed(failed.kind.value, wait),
+        partial=unanswered.partial,
         route=plan.route,
         cache=report,
+        cost_nano=unanswered.cost_nano,
         upstream_ms=unanswered.upstream_ms,
         attempts=_shown(failed.attempts),
     )
+
+
+def hung_up(relay: Relay | None, upstream_ms: float) -> ChatOutcome:
+    """Return how a call ends whose caller went away; what was sent of a stream has its cost."""
+    if relay is None or (opening := relay.opening) is None:
+        return ChatOutcome(hung_up=True)
+    partial, cost = partial_of(relay)
+    return ChatOutcome(
+        hung_up=True,
+        partial=partial,
+        route=opening.route,
+        cache=opening.cache,
+        cost_nano=cost,
+        upstream_ms=upstream_ms,
+        attempts=opening.attempts,
+    )
+
+
+def broken_off(relay: Relay, refusal: Refusal) -> ChatOutcome:
+    """Return how a stream ends that we end ourselves in its midst."""
+    opening = relay.opening
+    assert opening is not None
+    partial, cost = partial_of(relay)
+    return ChatOutcome(
+        refusal=refusal,
+        partial=partial,
+        route=opening.route,
+        cache=opening.cache,
+        cost_nano=cost,
+        attempts=opening.attempts,
+    )
+
+
+def partial_of(relay: Relay) -> tuple[PartialAnswer | None, int]:
+    """Return what was sent of an answer, and its cost in nano-USD: the provider charges for it too."""
+    opening = relay.opening
+    if opening is None:
+        return None, 0
+    usage = completion.estimate_usage(opening.body, relay.said)
+    partial = PartialAnswer(
+        model=opening.target.name,
+        provider=opening.target.provider,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+    )
+    return partial, cost_of(opening.target, usage)
 
 
 def _answer(plan: Plan, result: Answered) -> StoredAnswer:
@@ -96,6 +195,9 @@ def _answer(plan: Plan, result: Answered) -> StoredAnswer:
         finish_reason=given.finish_reason,
         input_tokens=given.usage.input_tokens,
         output_tokens=given.usage.output_tokens,
+        cached_input_tokens=given.usage.cached_input_tokens,
+        reasoning_tokens=given.usage.reasoning_tokens,
+        estimated=given.estimated,
         cost_nano=cost_of(result.target, given.usage),
     )
 
@@ -106,5 +208,5 @@ def cost_of(target: Target, usage: Usage) -> int:
     return cost_nano(price, usage) if price else 0
 
 
-def _shown(attempts: tuple[Attempt, ...]) -> tuple[Mapping[str, Any], ...]:
+def _shown(attempts: Sequence[Attempt]) -> tuple[Mapping[str, Any], ...]:
     return tuple(attempt.as_dict() for attempt in attempts)

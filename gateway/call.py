@@ -41,10 +41,14 @@ class ChatCall:
     messages: tuple[Mapping[str, Any], ...] = field(repr=False)
     params: Mapping[str, Any] = field(repr=False)
     """Set fields that change the answer, besides messages and model (see caching.fingerprint.FIELDS_IN)."""
+    passed: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Set fields that go upstream and don't change the answer."""
     user: str | None = None
     tags: tuple[str, ...] = ()
     cache: CacheWish = CacheWish()
     stream: bool = False
+    include_usage: bool = False
+    """Whether a stream ends with a piece that tells the usage (OpenAI's `stream_options`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +76,20 @@ class RouteReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PartialAnswer:
+    """What a stream that broke off, or that nobody read to its end, came to; the usage is our own count."""
+
+    model: str
+    provider: str
+    input_tokens: int
+    output_tokens: int
+    finish_reason: str = ""
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ChatOutcome:
     """How a call ended, well or badly; every ending has this one type and is recorded in one place."""
 
@@ -79,11 +97,17 @@ class ChatOutcome:
     answer: StoredAnswer | None = field(default=None, repr=False)
     text_json: bytes | None = field(default=None, repr=False)
     """The answer's text as a JSON string, where it is at hand ready to be sent."""
+    choices: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """All that the upstream answered, where this isn't a hit: there is more than the answer's message to them."""
+    partial: PartialAnswer | None = None
+    """Instead of an answer: what was sent of it."""
     route: RouteReport | None = None
     cache: CacheReport | None = None
     cost_nano: int = 0
     saved_nano: int = 0
     upstream_ms: float = 0.0
+    first_token_ms: float | None = None
+    """From the sending of the question upstream to the first piece of a streamed answer."""
     attempts: tuple[Mapping[str, Any], ...] = ()
     hung_up: bool = False
     """The caller went away before the answer was ready."""

@@ -9,6 +9,7 @@ after a valid key was shown is recorded.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
@@ -19,15 +20,21 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
 
-from gateway import answers, errors, headers, runtime, strict_json
+from gateway import asking, errors, headers, runtime, streams, strict_json
 from gateway.admission import Admission, Arrival, Refused, admit, identify
 from gateway.ahead import AHEAD, Ahead
-from gateway.call import ChatOutcome
+from gateway.call import ChatCall, ChatOutcome
 from gateway.errors import Refusal
-from gateway.reading import call_of, is_plain_json
+from gateway.pipeline import Begun
+from gateway.reading import Question, call_of, is_plain_json
 from gateway.records import record_of
+from gateway.relay import Relay
+from gateway.rendering import COMPLETIONS, form_of, stream_form_of
+from gateway.rendering.form import JSON
 from gateway.request_id import shown
-from gateway.schemas import ChatRequest
+from gateway.runtime import RunningParts
+from gateway.schemas import ChatRequest, CompletionRequest
+from gateway.streams import StreamedAnswer
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +53,7 @@ class UnsupportedMediaType(Exception):
 
 #: Stands for the question of a call that the edge has made: Ninja takes an instance as it is.
 _READ_ALREADY = ChatRequest(prompt="(read at the edge)")
+_COMPLETION_READ_ALREADY = CompletionRequest(messages=[{"role": "user", "content": "(read at the edge)"}])
 
 
 class StrictParser(Parser):
@@ -54,7 +62,8 @@ class StrictParser(Parser):
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
         ahead = ahead_of(request)
         if ahead is not None and ahead.call is not None:
-            return cast(dict[str, Any], _READ_ALREADY)
+            known = _COMPLETION_READ_ALREADY if request.path == COMPLETIONS else _READ_ALREADY
+            return cast(dict[str, Any], known)
         if not is_plain_json(
             request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", "")
         ):
@@ -112,32 +121,80 @@ def admission_of(request: HttpRequest) -> Admission:
     return cast(Admission, request.auth)  # type: ignore[attr-defined]
 
 
-async def answer_chat(request: HttpRequest, question: ChatRequest) -> HttpResponse:
+async def answer_chat(request: HttpRequest, question: Question) -> HttpResponse | StreamedAnswer:
     """Run the pipeline for an admitted question, record how it ended, render it."""
     admission = admission_of(request)
     ahead = ahead_of(request)
     call = ahead.call if ahead and ahead.call else call_of(question, admission, request.path)
     parts = await runtime.parts()
+    relay = Relay() if call.stream else None
+    answering = asyncio.ensure_future(_answer(call, parts, ahead.begun if ahead else None, relay))
     try:
-        outcome = await parts.answer(call, ahead.begun if ahead else None)
+        if relay is not None:
+            await relay.ready()
+            if relay.begun:
+                return _streamed(call, relay, answering, parts)
+        outcome = await answering
     except asyncio.CancelledError:
-        parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
+        answering.cancel()
+        parts.finish(record_of(admission, call.endpoint, asking.hung_up(relay, 0.0), call))
         raise
-    except Exception:
-        log.exception("a call failed", extra={"request_id": shown(admission.arrival.request_id)})
-        outcome = ChatOutcome(refusal=errors.INTERNAL)
     parts.finish(record_of(admission, call.endpoint, outcome, call))
-    return _rendered(admission, outcome)
+    return _rendered(admission, outcome, call)
 
 
-def _rendered(admission: Admission, outcome: ChatOutcome) -> HttpResponse:
+async def _answer(
+    call: ChatCall, parts: RunningParts, begun: Begun | None, relay: Relay | None
+) -> ChatOutcome:
+    """Run the pipeline; a failure of our own is an outcome too."""
+    try:
+        outcome = await parts.answer(call, begun, relay)
+    except Exception:
+        log.exception("a call failed", extra={"request_id": shown(call.admission.arrival.request_id)})
+        outcome = ChatOutcome(refusal=errors.INTERNAL)
+    if outcome.refusal is None:
+        return outcome
+    return replace(outcome, refusal=errors.as_seen_at(call.endpoint, outcome.refusal))
+
+
+def _streamed(
+    call: ChatCall, relay: Relay, answering: "asyncio.Future[ChatOutcome]", parts: RunningParts
+) -> StreamedAnswer:
+    """Return a stream whose first piece is there."""
+    admission, opening = call.admission, relay.opening
+    assert opening is not None
+    so_far = ChatOutcome(cache=opening.cache, attempts=opening.attempts)
     total_ms = admission.arrival.elapsed_ms()
-    request_id = shown(admission.arrival.request_id)
+    form = stream_form_of(call)
+
+    def finish(outcome: ChatOutcome) -> None:
+        parts.finish(record_of(admission, call.endpoint, outcome, call))
+
+    return StreamedAnswer(
+        streams.Stream(call, form, relay, answering, finish),
+        content_type=form.content_type.decode(),
+        headers=_as_text(
+            headers.of_outcome(shown(admission.arrival.request_id), admission.limits, so_far, total_ms)
+        ),
+    )
+
+
+def _rendered(admission: Admission, outcome: ChatOutcome, call: ChatCall | None = None) -> HttpResponse:
+    """Render how a call ended; call: that of an outcome with an answer."""
+    total_ms = admission.arrival.elapsed_ms()
+    request_id = admission.arrival.request_id
+    if outcome.refusal is not None:
+        content_type, body = JSON, outcome.refusal.body()
+    else:
+        assert call is not None
+        form = form_of(call)
+        age_s = outcome.cache.age_s if outcome.cache else None
+        content_type, body = form.content_type, form.frame(outcome).filled(request_id, age_s, total_ms)
     return HttpResponse(
-        answers.chat_body(request_id, outcome, total_ms),
+        body,
         status=outcome.status,
-        content_type="application/json",
-        headers=_as_text(headers.of_outcome(request_id, admission.limits, outcome, total_ms)),
+        content_type=content_type.decode(),
+        headers=_as_text(headers.of_outcome(shown(request_id), admission.limits, outcome, total_ms)),
     )
 
 
@@ -200,6 +257,7 @@ def _on_unforeseen(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """Render a refusal; after a valid key it is recorded too, where it counts as a request."""
+    refusal = errors.as_seen_at(request.path, refusal)
     admission = getattr(request, "auth", None)
     if isinstance(admission, Admission):
         return _ended(request, admission, refusal)

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from caching.memory import BoundedMemory, HeldAnswer
 from caching.recall import ExactHit, ExactRecall
-from gateway import answers, headers, recalling, runtime, tracing
+from gateway import headers, recalling, runtime, tracing
 from gateway.admission import Admission, Arrival, Caller, Refused, counted, identify, recognise
 from gateway.ahead import AHEAD, Ahead
 from gateway.call import ChatCall, ChatOutcome
@@ -32,6 +32,8 @@ from gateway.planning import Plan, plan_call
 from gateway.reading import Receive, call_of, is_plain_json, read_body, read_question
 from gateway.ready import EdgeAnswer, ReadyHit
 from gateway.records import record_of
+from gateway.rendering import COMPLETIONS, form_of
+from gateway.rendering.form import JSON
 from gateway.request_id import shown
 from gateway.runtime import RunningParts
 from gateway.strict_json import BadJson
@@ -45,7 +47,7 @@ Fields = Mapping[bytes, bytes]
 """Header fields by lower-case name."""
 
 #: The routes whose questions may end here.
-EDGE_ROUTES = frozenset({"/chat"})
+EDGE_ROUTES = frozenset({"/chat", COMPLETIONS})
 #: Plans of larger bodies aren't kept: such bodies hardly come again.
 _LONGEST_BODY = 32_768
 _PLAN_SECONDS = 300.0
@@ -216,7 +218,7 @@ class Edge:
         asked = self._plans.get((known.caller, path, body))
         if asked is None:
             try:
-                call = call_of(read_question(body), known, path)
+                call = call_of(read_question(body, path), known, path)
             except (BadJson, ValidationError):
                 return None
             asked = _Asked(plan_call(call), call)
@@ -316,11 +318,20 @@ def _rendered(reached: _Ended | Refused, path: str) -> EdgeAnswer:
     if isinstance(reached, Refused):
         return _unknown(reached)
     admission, outcome = reached.admission, reached.outcome
-    request_id, total_ms = shown(admission.arrival.request_id), admission.arrival.elapsed_ms()
+    request_id, total_ms = admission.arrival.request_id, admission.arrival.elapsed_ms()
+    head = headers.of_outcome(shown(request_id), admission.limits, outcome, total_ms)
+    if outcome.refusal is not None:
+        content_type, body = JSON, outcome.refusal.body()
+    else:
+        assert reached.call is not None
+        form = form_of(reached.call)
+        age_s = outcome.cache.age_s if outcome.cache else None
+        content_type, body = form.content_type, form.frame(outcome).filled(request_id, age_s, total_ms)
     return EdgeAnswer(
         status=outcome.status,
-        head=headers.of_outcome(request_id, admission.limits, outcome, total_ms),
-        body=answers.chat_body(request_id, outcome, total_ms),
+        head=head,
+        body=body,
+        content_type=content_type,
         record=record_of(admission, path, outcome, reached.call),
     )
 
@@ -332,6 +343,7 @@ def _unknown(refused: Refused) -> EdgeAnswer:
         status=refused.refusal.status,
         head=request_id + headers.of_refusal(refused.refusal),
         body=refused.refusal.body(),
+        content_type=JSON,
         record=None,
     )
 
@@ -340,7 +352,8 @@ def _finished(answer: EdgeAnswer, scope: Scope, fields: Fields, parts: RunningPa
     """Take note of an ended request and complete its head."""
     if answer.record is not None:
         parts.finish(answer.record)
-    content = headers.of_content(len(answer.body), secure=is_secure(scope["scheme"], fields))
+    secure = is_secure(scope["scheme"], fields)
+    content = headers.of_content(answer.content_type, len(answer.body), secure=secure)
     return WholeAnswer(answer.status, content + answer.head, answer.body)
 
 

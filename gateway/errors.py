@@ -7,17 +7,22 @@
     404 model_not_found, not_found     405 method_not_allowed     400 bad_request
     413 body_too_large    415 unsupported_media_type
     422 invalid_request                400 on /v1/* (what the SDKs expect)
-        upstream_refused_request
+        upstream_refused_request, context_length_exceeded, unsupported_parameter
     429 rate_limit_exceeded            with Retry-After
     502 upstream_invalid_response, upstream_refused_key, upstream_unknown_model
+<<<<<<< HEAD
+    503 policy_unavailable, database_unavailable, cache_unavailable, draining, upstream_unavailable
+    504 upstream_timeout, upstream_stalled
+=======
     503 policy_unavailable, database_unavailable, cache_unavailable, draining, upstream_unavailable,
         embedder_unavailable
     504 upstream_timeout
+>>>>>>> main
 
 Refusals are values, not exceptions: every stage returns one, one place records it, one place renders it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -38,6 +43,13 @@ class Refusal:
     def body(self) -> bytes:
         error = {"message": self.message, "type": self.type, "code": self.code, "param": self.param}
         return orjson.dumps({"error": error})
+
+
+def as_seen_at(endpoint: str, refusal: Refusal) -> Refusal:
+    """Return the refusal with the status that callers of that route expect: OpenAI's SDKs know no 422."""
+    if refusal.status == 422 and endpoint.startswith("/v1/"):
+        return replace(refusal, status=400)
+    return refusal
 
 
 INVALID_KEY = Refusal(
@@ -160,9 +172,6 @@ def invalid_request(message: str, param: str | None) -> Refusal:
     )
 
 
-STREAMS_UNSUPPORTED = invalid_request("Streaming is not supported yet; leave `stream` out.", "stream")
-
-
 def rate_limited(owner: str, limit: int, window_s: int, retry_after_s: int) -> Refusal:
     window = {60: "minute", 86_400: "day"}.get(window_s, f"{window_s} seconds")
     return Refusal(
@@ -239,9 +248,13 @@ _INVALID = (502, "upstream_invalid_response", "The upstream's answer made no sen
 _UPSTREAM: dict[str, tuple[int, str, str]] = {
     "timeout": (504, "upstream_timeout", "The upstream took too long."),
     "refused_request": (422, "upstream_refused_request", "The upstream refused this request as invalid."),
+    "context_length": (422, "context_length_exceeded", "The request has more tokens than the model takes."),
+    "unsupported": (422, "unsupported_parameter", "No provider of this model can do what the request asks."),
     "refused_key": (502, "upstream_refused_key", "The upstream did not accept the gateway's credentials."),
     "unknown_model": (502, "upstream_unknown_model", "The upstream does not have this model."),
     "invalid_response": _INVALID,
     "too_large": _INVALID,
     "redirect": _INVALID,
+    "truncated": _INVALID,
+    "stalled": (504, "upstream_stalled", "The upstream fell silent in the midst of its answer."),
 }

@@ -228,6 +228,7 @@ def _facts(text: str) -> RequestFacts:
         turns=1,
         has_tools=False,
         has_images=False,
+        has_more=False,
         temperature=None,
         answers=1,
         key_public_id=_KEY,

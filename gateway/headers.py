@@ -4,7 +4,9 @@ A head is bytes: lines as HTTP sends them, each with its CRLF. The edge sends it
 a quarter of what lists of names and values do; `fields` takes it apart for ASGI and Django.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 
@@ -12,6 +14,9 @@ from gateway.call import CacheReport, ChatOutcome
 from gateway.errors import Refusal
 from tenants.limits import LimitVerdict, Window, WindowState
 
+#: Attempts that the header tells; the record has them all.
+_MOST_ATTEMPTS = 8
+_EVENTS = b"text/event-stream"
 _PERIODS = {60: "minute", 86_400: "day"}
 
 
@@ -20,12 +25,17 @@ def fields(head: bytes) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, _, value in (line.partition(b": ") for line in head.split(b"\r\n")[:-1])]
 
 
-def of_content(length: int, *, secure: bool) -> bytes:
-    """Return what every JSON answer of the data plane has; secure: whether it goes out over TLS."""
-    head = (
-        b"content-type: application/json\r\ncontent-length: %d\r\nx-content-type-options: nosniff\r\n"
-        % length
-    )
+def of_content(content_type: bytes, length: int | None, *, secure: bool) -> bytes:
+    """Return what every answer of the data plane has.
+
+    length: of the body; None if it isn't known yet. secure: whether it goes out over TLS.
+    """
+    head = b"content-type: %b\r\nx-content-type-options: nosniff\r\n" % content_type
+    if length is not None:
+        head += b"content-length: %d\r\n" % length
+    if content_type.startswith(_EVENTS):
+        # Neither caches nor proxies may hold a stream up.
+        head += b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
     if secure and settings.SECURE_HSTS_SECONDS:
         head += b"strict-transport-security: max-age=%d\r\n" % settings.SECURE_HSTS_SECONDS
     return head
@@ -34,6 +44,8 @@ def of_content(length: int, *, secure: bool) -> bytes:
 def of_outcome(request_id: str, limits: LimitVerdict | None, outcome: ChatOutcome, total_ms: float) -> bytes:
     """Return every header of an ended call besides those of its content. request_id: as callers see it."""
     head = of_call(request_id, limits, total_ms, outcome.upstream_ms)
+    if outcome.attempts:
+        head += of_attempts(outcome.attempts)
     if outcome.refusal:
         return head + of_refusal(outcome.refusal)
     return head + _cache(outcome.cache) if outcome.cache else head
@@ -49,6 +61,14 @@ def of_call(request_id: str, limits: LimitVerdict | None, total_ms: float, upstr
         gateway_ms,
     )
     return head + of_limits(limits) if limits else head
+
+
+def of_attempts(attempts: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return who was asked: the last one's provider, and for each attempt its target and how it ended."""
+    told = ", ".join(f"{attempt['target']};{attempt['reason']}" for attempt in attempts[-_MOST_ATTEMPTS:])
+    provider = str(attempts[-1]["target"]).partition("/")[0]
+    head = f"x-gateway-provider: {provider}\r\nx-gateway-attempts: {told}\r\n"
+    return head.encode("latin-1", "replace")
 
 
 def of_request_id(request_id: str) -> bytes:

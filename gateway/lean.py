@@ -16,10 +16,12 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
-from gateway import errors, headers
+from gateway import errors, headers, streams
 from gateway.middleware import json_errors
 from gateway.reading import Receive, read_body
+from gateway.streams import StreamedAnswer
 
 Scope = dict[str, Any]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -66,12 +68,14 @@ class LeanHandler(ASGIHandler):
             return
         request, _ = self.create_request(scope, BytesIO(body))
         response = await _unless_hung_up(self._answer(request), receive) if request else _unreadable()
-        if response is not None:
+        if isinstance(response, StreamedAnswer):
+            await streams.send(response, receive, send)
+        elif response is not None:
             await self.send_response(response, send)
 
-    async def _answer(self, request: HttpRequest) -> HttpResponse:
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         if settings.SECURE_SSL_REDIRECT and not request.is_secure() and request.path not in _PROBES:
-            response = HttpResponse(
+            response: HttpResponseBase = HttpResponse(
                 errors.HTTPS_REQUIRED.body(),
                 status=errors.HTTPS_REQUIRED.status,
                 content_type="application/json",
@@ -81,23 +85,25 @@ class LeanHandler(ASGIHandler):
         return _completed(response, secure=request.is_secure())
 
 
-def _unreadable() -> HttpResponse:
+def _unreadable() -> HttpResponseBase:
     """Refuse what Django can't even make a request of, such as a query string that is no UTF-8."""
     refusal = errors.BAD_REQUEST
     refused = HttpResponse(refusal.body(), status=refusal.status, content_type="application/json")
     return _completed(refused, secure=False)
 
 
-def _completed(response: HttpResponse, *, secure: bool) -> HttpResponse:
+def _completed(response: HttpResponseBase, *, secure: bool) -> HttpResponseBase:
     """Add the headers that every answer of the data plane has, but for the content's type, which is there."""
-    for name, value in headers.fields(headers.of_content(len(response.content), secure=secure))[1:]:
+    length = len(response.content) if isinstance(response, HttpResponse) else None
+    content_type = response.headers["Content-Type"].encode("latin-1")
+    for name, value in headers.fields(headers.of_content(content_type, length, secure=secure))[1:]:
         response.headers[name.decode()] = value.decode()
     return response
 
 
 async def _unless_hung_up(
-    answering: Coroutine[Any, Any, HttpResponse], receive: Receive
-) -> HttpResponse | None:
+    answering: Coroutine[Any, Any, HttpResponseBase], receive: Receive
+) -> HttpResponseBase | None:
     """Return the answer, or None when the caller hangs up first; the call is cancelled then."""
     answer = asyncio.ensure_future(answering)
     hang_up = asyncio.ensure_future(receive())

@@ -40,3 +40,9 @@ class Lifespan:
 def drain() -> None:
     """Refuse new questions from now on; safe in a signal handler."""
     runtime.drain()
+
+
+def end_streams() -> None:
+    """Have every open stream end with an error event."""
+    if parts := runtime.at_hand():
+        parts.end_streams()

@@ -6,6 +6,8 @@
     4. ask upstream    retries, then the next target            failed: a refusal that names no provider
     5. store           complete ordinary answers, not awaited   failed: counted, the caller has its answer
 
+A streamed answer goes to the caller through the relay while stage 4 still runs; the outcome comes at its end.
+
 Admission comes before (gateway.admission), the record after (gateway.records), at one place each. The edge
 (gateway.edge) runs 1 and 2 with the same functions and hands on what it began.
 """
@@ -18,6 +20,7 @@ from gateway.call import ChatCall, ChatOutcome
 from gateway.errors import Refusal
 from gateway.parts import Parts
 from gateway.planning import Plan, plan_call
+from gateway.relay import Relay
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,8 +31,10 @@ class Begun:
     exact: ExactRecall | None = None
 
 
-async def answer(call: ChatCall, parts: Parts, begun: Begun | None = None) -> ChatOutcome:
-    """Answer an admitted call; every ending is an outcome."""
+async def answer(
+    call: ChatCall, parts: Parts, begun: Begun | None = None, relay: Relay | None = None
+) -> ChatOutcome:
+    """Answer an admitted call; every ending is an outcome. relay: where a streamed answer goes as it comes."""
     with tracing.stage("plan"):
         plan = begun.plan if begun else plan_call(call)
     if isinstance(plan, Refusal):
@@ -45,7 +50,7 @@ async def answer(call: ChatCall, parts: Parts, begun: Begun | None = None) -> Ch
         return recalling.served_similar(plan, similar, similar.outcome)
 
     report = recalling.report_of_miss(plan, exact, similar)
-    asked = await asking.ask(plan, parts)
+    asked = await asking.ask(plan, parts, report, relay)
     if isinstance(asked, asking.Unanswered):
         return asking.refused(plan, asked, report)
 

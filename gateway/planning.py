@@ -15,6 +15,11 @@ from routing import complexity
 from routing.catalog import Catalog, Target, TenantRules
 from routing.selection import Ask, Chosen, Denied, NotAllowed, UnknownModel, resolve_alias, select
 
+#: Fields by which an answer may call, or look up, something.
+_TOOLS = ("tools", "functions", "web_search_options")
+#: Fields that ask for more than a message.
+_MORE = ("logprobs", "audio", "modalities")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -68,8 +73,6 @@ def plan_call(call: ChatCall) -> Plan | Refusal:
 
     A refusal has to win over a hit, so the target is chosen before the caches are asked.
     """
-    if call.stream:
-        return errors.STREAMS_UNSUPPORTED
     admission = call.admission
     catalog = admission.gateway.part(Catalog)
     rules = admission.tenant.part(CacheRules)
@@ -122,7 +125,9 @@ def _facts(call: ChatCall, question: str) -> RequestFacts:
         texts=tuple(_said(call.messages)),
         question=question,
         turns=sum(message["role"] in ("user", "assistant") for message in call.messages),
-        has_tools=bool(call.params.get("tools")) or any(_uses_tools(message) for message in call.messages),
+        has_tools=any(call.params.get(name) for name in _TOOLS) or any(map(_uses_tools, call.messages)),
+        # What a stored answer has no room for.
+        has_more=any(call.params.get(name) for name in _MORE),
         has_images=any(_has_image(message.get("content")) for message in call.messages),
         temperature=call.params.get("temperature"),
         answers=call.params.get("n") or 1,
@@ -142,13 +147,16 @@ def _said(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def _text(content: object) -> str:
     """Return all text of a message's content, parts joined by line breaks."""
     if isinstance(content, list):
-        return "\n".join(part.get("text", "") for part in content if isinstance(part, dict))
+        return "\n".join(part["text"] for part in content if part["type"] == "text")
     return content if isinstance(content, str) else ""
 
 
 def _uses_tools(message: Mapping[str, Any]) -> bool:
-    return message["role"] == "tool" or bool(message.get("tool_calls"))
+    return message["role"] in ("tool", "function") or bool(
+        message.get("tool_calls") or message.get("function_call")
+    )
 
 
 def _has_image(content: object) -> bool:
-    return isinstance(content, list) and any(part.get("type") == "image_url" for part in content)
+    """Images, sounds, files: whatever isn't text."""
+    return isinstance(content, list) and any(part["type"] != "text" for part in content)

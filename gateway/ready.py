@@ -13,9 +13,10 @@ from caching.memory import HeldAnswer
 from caching.recall import exact_hit
 from gateway import headers, recalling
 from gateway.admission import Admission
-from gateway.answers import AnswerFrame, frame_of
 from gateway.planning import Plan
 from gateway.records import record_of
+from gateway.rendering import form_of
+from gateway.rendering.form import Frame
 from gateway.request_id import shown
 
 #: What a hit that is kept ready takes besides its frame.
@@ -30,6 +31,7 @@ class EdgeAnswer:
     head: bytes
     """Header lines besides those of the content."""
     body: bytes
+    content_type: bytes
     record: FinishedCall | None
 
 
@@ -43,18 +45,21 @@ class ReadyHit:
     expires_at: float
     until: float
     """Unix seconds from which the saving may be another."""
-    frame: AnswerFrame
+    frame: Frame
+    content_type: bytes
     record: PreparedRecord
 
     @classmethod
     def of(cls, plan: Plan, held: HeldAnswer) -> "ReadyHit":
         outcome = recalling.served_exact(plan, exact_hit(held))
+        form = form_of(plan.call)
         return cls(
             held=ref(held),
             created_at=held.answer.created_at,
             expires_at=held.answer.expires_at,
             until=recalling.saving_holds_until(plan, held.answer, time.time()),
-            frame=frame_of(outcome),
+            frame=form.frame(outcome),
+            content_type=form.content_type,
             record=PreparedRecord(record_of(plan.call.admission, plan.call.endpoint, outcome, plan.call)),
         )
 
@@ -65,16 +70,17 @@ class ReadyHit:
     @property
     def bytes(self) -> int:
         """About how much it takes (measured with tracemalloc over 2,000)."""
-        return _READY_BYTES + len(self.frame.said) + len(self.frame.spent) + len(self.frame.upstream)
+        return _READY_BYTES + self.frame.size
 
     def to(self, admission: Admission) -> EdgeAnswer:
         """Return the answer to a call that is admitted and ends now. Its age is that at the call's arrival."""
         arrival = admission.arrival
-        request_id, total_ms, now = shown(arrival.request_id), arrival.elapsed_ms(), arrival.started_at
-        head = headers.of_call(request_id, admission.limits, total_ms, 0.0)
+        total_ms, now = arrival.elapsed_ms(), arrival.started_at
+        head = headers.of_call(shown(arrival.request_id), admission.limits, total_ms, 0.0)
         return EdgeAnswer(
             status=200,
-            body=self.frame.filled(request_id, max(0.0, now - self.created_at), total_ms),
+            body=self.frame.filled(arrival.request_id, max(0.0, now - self.created_at), total_ms),
+            content_type=self.content_type,
             head=head + headers.of_exact_hit(max(0.0, self.expires_at - now)),
             record=self.record.at(
                 arrival.request_id, arrival.started_at, total_ms, arrival.client_request_id

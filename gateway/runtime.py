@@ -1,7 +1,8 @@
 """The parts of a running web process: made once, found by every request, stopped with the process."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from django.conf import settings
 
@@ -20,6 +21,7 @@ from gateway.attempts import RetryBudget
 from gateway.call import ChatCall, ChatOutcome
 from gateway.call_log import CallLog, call_log_of_settings
 from gateway.pipeline import Begun
+from gateway.relay import Relay
 from gateway.upstream import HttpxUpstream
 from tenants.database import TenantDatabase
 from tenants.limits import RedisRequestLimiter
@@ -44,12 +46,27 @@ class RunningParts:
     records: StreamRecordSink
     call_log: CallLog
     draining: bool = False
+    relays: "WeakSet[Relay]" = field(default_factory=WeakSet)
+    """The streams that are open."""
 
-    async def answer(self, call: ChatCall, begun: Begun | None = None) -> ChatOutcome:
+    async def answer(
+        self, call: ChatCall, begun: Begun | None = None, relay: Relay | None = None
+    ) -> ChatOutcome:
         """Run the pipeline, unless the process is about to end."""
         if self.draining:
             return ChatOutcome(refusal=errors.DRAINING)
-        return await tracing.traced(call, pipeline.answer(call, self, begun))
+        if relay is None:
+            return await tracing.traced(call, pipeline.answer(call, self, begun))
+        self.relays.add(relay)
+        try:
+            return await tracing.traced(call, pipeline.answer(call, self, begun, relay))
+        finally:
+            relay.close()
+
+    def end_streams(self) -> None:
+        """Have every open stream end with an error event: what cuts it off otherwise says nothing."""
+        for relay in list(self.relays):
+            relay.end_early(errors.DRAINING)
 
     def finish(self, call: FinishedCall) -> None:
         """Take note of an ended call; never waits, never fails the caller."""

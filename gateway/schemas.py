@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -103,6 +103,88 @@ class ChatRequest(Strict):
         return [message.model_dump(exclude_none=True) for message in self.messages]
 
 
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+def _check_message(message: dict[str, Any]) -> dict[str, Any]:
+    """Check what the gateway itself reads of a message; all else is the provider's to judge."""
+    if message.get("role") not in _ROLES:
+        raise ValueError("role must be one of " + ", ".join(sorted(_ROLES)))
+    content = message.get("content")
+    if content is None:
+        if message["role"] in ("system", "developer", "user"):
+            raise ValueError("content must be a text or a list of parts")
+    elif isinstance(content, list):
+        if not content or not all(map(_is_part, content)):
+            raise ValueError("each part of content needs a type, and a text part its text")
+    elif not isinstance(content, str):
+        raise ValueError("content must be a text or a list of parts")
+    calls = message.get("tool_calls")
+    if calls is not None and not (isinstance(calls, list) and all(isinstance(call, dict) for call in calls)):
+        raise ValueError("tool_calls must be a list of objects")
+    return message
+
+
+def _is_part(part: object) -> bool:
+    if not isinstance(part, dict) or not isinstance(part.get("type"), str):
+        return False
+    return part["type"] != "text" or isinstance(part.get("text"), str)
+
+
+WireMessage = Annotated[dict[str, Any], AfterValidator(_check_message)]
+
+
+class StreamOptions(BaseModel):
+    """How a stream ends."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    include_usage: bool | None = None
+
+
+class CompletionRequest(BaseModel):
+    """A question as OpenAI's chat completions put it; `tags` and `cache` are the gateway's own.
+
+    Fields that aren't named here go to the provider as they are.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    messages: Annotated[list[WireMessage], Field(min_length=1, max_length=1000)]
+    model: Name = Field("auto", description="`auto`, a model, an alias, or provider/model.")
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
+    seed: int | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    logit_bias: dict[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    tools: Annotated[list[dict[str, Any]], Field(max_length=512)] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+    user: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    prompt_cache_key: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    safety_identifier: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    metadata: dict[str, Any] | None = None
+    tags: Annotated[list[Tag], Field(max_length=16)] = Field(default_factory=list)
+    cache: CacheControl | None = None
+
+    def wire_fields(self) -> dict[str, Any]:
+        """Return every field that the caller set to something, as it was given."""
+        extra = self.model_extra or {}
+        named = {name: getattr(self, name) for name in self.model_fields_set if name not in extra}
+        return {name: value for name, value in {**named, **extra}.items() if value is not None}
+
+
 class RouteInfo(Schema):
     complexity: str
     score: float
@@ -145,6 +227,32 @@ class ChatAnswer(Schema):
     usage: UsageInfo
     cost: CostInfo
     timings_ms: TimingInfo
+
+
+class CompletionChoice(Schema):
+    index: int
+    message: dict[str, Any]
+    logprobs: dict[str, Any] | None
+    finish_reason: str
+
+
+class CompletionUsage(Schema):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: dict[str, int]
+    completion_tokens_details: dict[str, int]
+
+
+class ChatCompletion(Schema):
+    """OpenAI's `chat.completion`; where it came from and what it cost is told by the headers."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    usage: CompletionUsage
 
 
 class ErrorInfo(Schema):

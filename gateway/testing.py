@@ -4,9 +4,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.deadlines import Deadlines
 from gateway.failures import FailureKind, UpstreamFailure
-from gateway.upstream import UpstreamAnswer
-from routing.catalog import ProviderAccess, Target
+from gateway.providers.dialect import Chunk
+from gateway.upstream import OnChunk, UpstreamAnswer
+from routing.catalog import EncryptedKey, ProviderAccess, Target
 from routing.pricing import Usage
 
 
@@ -20,18 +22,28 @@ class ScriptedUpstream:
         self._text = text
 
     async def ask(
-        self, target: Target, access: ProviderAccess, body: Mapping[str, Any], *, deadline: float
+        self,
+        target: Target,
+        access: ProviderAccess,
+        key: EncryptedKey | None,
+        body: Mapping[str, Any],
+        *,
+        deadlines: Deadlines,
+        on_chunk: OnChunk | None = None,
     ) -> UpstreamAnswer:
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadlines.total_at:
             raise UpstreamFailure(FailureKind.TIMEOUT, detail="deadline")
         self.asked.append((target.upstream_name, body))
         if self._failures:
             raise self._failures.pop(0)
+        message = {"role": "assistant", "content": self._text}
+        if on_chunk is not None:
+            await on_chunk(Chunk(choices=({"index": 0, "delta": message, "finish_reason": None},)))
+            await on_chunk(Chunk(choices=({"index": 0, "delta": {}, "finish_reason": "stop"},)))
         return UpstreamAnswer(
-            message={"role": "assistant", "content": self._text},
-            text=self._text,
-            finish_reason="stop",
+            choices=({"index": 0, "message": message, "finish_reason": "stop"},),
             usage=Usage(input_tokens=11, output_tokens=7),
             estimated=False,
             upstream_id=f"scripted-{len(self.asked)}",
+            first_token_ms=None if on_chunk is None else 1.0,
         )

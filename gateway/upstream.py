@@ -1,4 +1,4 @@
-"""Asking a model at a provider, over HTTP, OpenAI-compatible.
+"""Asking a model at a provider, over HTTP, in the provider's own dialect.
 
 Nothing that a provider writes is trusted: sizes are capped, times bounded, every part of an answer is
 checked, and none of its words, nor a key, get into an exception or a log line.
@@ -6,70 +6,106 @@ checked, and none of its words, nor a key, get into an exception or a log line.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import count
 from typing import Any, NoReturn, Protocol
 
 import httpx
-import orjson
 from django.conf import settings
 
-from gateway import completion
+from gateway import completion as counting
 from gateway.address_guard import GuardedTransport
-from gateway.completion import InvalidCompletion
+from gateway.deadlines import Deadlines
 from gateway.failures import FailureKind, UpstreamFailure
+from gateway.providers import dialect_of
+from gateway.providers.dialect import (
+    Completion,
+    Dialect,
+    InvalidCompletion,
+    ProviderError,
+    ProviderRequest,
+    Unsupported,
+)
 from gateway.retry import parse_retry_after
+from gateway.upstream_stream import Clock, OnChunk, StreamReading, read_body
 from routing.base_urls import parse_networks
-from routing.catalog import ProviderAccess, Target
+from routing.catalog import EncryptedKey, ProviderAccess, Target
 from routing.pricing import Usage
 from routing.secrets import CannotOpen, open_key
 
-__all__ = ["FailureKind", "HttpxUpstream", "Upstream", "UpstreamAnswer", "UpstreamFailure"]
+__all__ = ["FailureKind", "HttpxUpstream", "OnChunk", "Upstream", "UpstreamAnswer", "UpstreamFailure"]
 
 _MAX_CONNECTIONS = 1000
 _IDLE_SECONDS = 30.0
 _ERROR_BODY_BYTES = 64 * 1024
 #: Longer bodies are written in pieces, with a look at other calls between them.
 _PIECE_BYTES = 256 * 1024
+_JSON, _EVENTS = "application/json", "text/event-stream"
 _HEADERS = {
-    "accept": "application/json",
     # Nothing is decoded, so that a small body can't become a huge one.
     "accept-encoding": "identity",
-    "content-type": "application/json",
+    "content-type": _JSON,
     "user-agent": "halfpenny",
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UpstreamAnswer:
-    """A complete, checked answer."""
+    """A complete, checked answer in OpenAI's form."""
 
-    message: dict[str, Any] = field(repr=False)
-    """The assistant's message as the provider sent it."""
-    text: str = field(repr=False)
-    """Its content; empty for tool calls alone."""
-    finish_reason: str
+    choices: tuple[dict[str, Any], ...] = field(repr=False)
+    """At least one: `index`, `message`, `finish_reason`, perhaps `logprobs`."""
     usage: Usage
     estimated: bool
-    """The provider's usage was missing or absurd; it is our own estimate instead."""
+    """The provider's usage was missing or absurd; it is our own count instead."""
     upstream_id: str
     """The provider's id of the answer, if it gave a plain one."""
+    first_token_ms: float | None = None
+    """From the sending of the question to the first piece of the answer; None for one that came whole."""
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The first choice's."""
+        message: dict[str, Any] = self.choices[0]["message"]
+        return message
+
+    @property
+    def text(self) -> str:
+        """The first choice's content; empty for tool calls alone."""
+        content = self.message.get("content")
+        return content if isinstance(content, str) else ""
+
+    @property
+    def finish_reason(self) -> str:
+        """The first choice's."""
+        return str(self.choices[0]["finish_reason"])
 
 
 class Upstream(Protocol):
     """Whatever answers questions behind the gateway."""
 
     async def ask(
-        self, target: Target, access: ProviderAccess, body: Mapping[str, Any], *, deadline: float
+        self,
+        target: Target,
+        access: ProviderAccess,
+        key: EncryptedKey | None,
+        body: Mapping[str, Any],
+        *,
+        deadlines: Deadlines,
+        on_chunk: OnChunk | None = None,
     ) -> UpstreamAnswer:
-        """Make one attempt. `deadline` is on the clock of time.monotonic(). Raises UpstreamFailure."""
+        """Make one attempt. Raises UpstreamFailure.
+
+        key: one of the provider's; None for a provider without any. body: OpenAI's fields besides model and
+        stream. on_chunk: ask for a stream, and give each piece to this as it comes.
+        """
         ...
 
 
 class HttpxUpstream:
-    """Speaks to OpenAI-compatible providers; connections are kept and reused across calls.
+    """Speaks to providers over connections that are kept and reused across calls.
 
     httpx's transports are called directly: what its client would add to a call (merging of headers and
     cookies, redirects, authentication, proxies by the environment) is either not wanted or done once, here.
@@ -85,8 +121,6 @@ class HttpxUpstream:
             # Without TLS a key would cross the public internet in the clear.
             "http": GuardedTransport(allowed, limits, connect_seconds=seconds, public=False),
         }
-        self._extensions = {"timeout": {"connect": seconds}}
-        self._turns: Iterator[int] = count()
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -94,57 +128,146 @@ class HttpxUpstream:
             await transport.aclose()
 
     async def ask(
-        self, target: Target, access: ProviderAccess, body: Mapping[str, Any], *, deadline: float
+        self,
+        target: Target,
+        access: ProviderAccess,
+        key: EncryptedKey | None,
+        body: Mapping[str, Any],
+        *,
+        deadlines: Deadlines,
+        on_chunk: OnChunk | None = None,
     ) -> UpstreamAnswer:
-        """Make one attempt: `body` with the target's own model name, under one of the provider's keys."""
-        content = orjson.dumps({**body, "model": target.upstream_name})
-        headers = {**_HEADERS, "content-length": str(len(content)), **self._authorization(access)}
-        raw = await self._post(access.base_url, headers, content, deadline)
-        return _read_answer(raw, body)
-
-    def _authorization(self, access: ProviderAccess) -> dict[str, str]:
-        """Return the header of the provider's next key in turn; none for providers without keys."""
-        if not access.encrypted_keys:
-            return {}
-        key = access.encrypted_keys[next(self._turns) % len(access.encrypted_keys)]
+        """Make one attempt, in the provider's dialect, at its base URL."""
+        dialect = dialect_of(access.kind)
+        request = _request(dialect, target, access, key, body, stream=on_chunk is not None)
+        started = time.monotonic()
+        reading: StreamReading | None = None
+        kind = FailureKind.TIMEOUT
         try:
-            secret = open_key(access.id, key).get_secret_value()
-        except CannotOpen:
-            detail = "the provider key can't be decrypted"
-        else:
-            if secret.isascii() and secret.isprintable():
-                return {"authorization": f"Bearer {secret}"}
-            detail = "the provider key can't be in a header"
-        raise UpstreamFailure(FailureKind.REFUSED_KEY, detail=detail)
-
-    async def _post(self, base_url: str, headers: dict[str, str], content: bytes, deadline: float) -> bytes:
-        """Return the body of a successful answer. Raises UpstreamFailure."""
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                return await self._exchange(_chat_url(base_url), headers, content)
+            async with asyncio.timeout(deadlines.total_at - started) as timeout:
+                if on_chunk is None:
+                    completion = await self._whole(dialect, access, request, deadlines)
+                else:
+                    reading = _stream_reading(dialect, on_chunk, timeout, deadlines, started)
+                    completion = await self._streamed(dialect, access, request, reading)
         except TimeoutError:
-            failure = UpstreamFailure(FailureKind.TIMEOUT, detail="deadline")
+            kind = reading.clock.kind if reading else kind
+            failure = UpstreamFailure(kind, detail="deadline")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure = UpstreamFailure(_kind_of(error), detail=type(error).__name__)
+        else:
+            return _answer(completion, body, started, reading)
         # Raised out here, so that the original, which holds the request and its key, is not chained to it.
         raise failure
 
-    async def _exchange(self, url: httpx.URL, headers: dict[str, str], content: bytes) -> bytes:
+    async def _whole(
+        self, dialect: Dialect, access: ProviderAccess, request: ProviderRequest, deadlines: Deadlines
+    ) -> Completion:
+        async with self._answering(access, request, _JSON, deadlines.connect_s) as response:
+            await _check_head(dialect, response, _JSON)
+            raw = await read_body(response, settings.UPSTREAM_MAX_ANSWER_BYTES)
+        try:
+            return dialect.read(raw)
+        except InvalidCompletion as error:
+            failure = UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200, detail=str(error))
+        except ProviderError as error:
+            failure = UpstreamFailure(error.kind, status=200, detail="an error in an answer of status 200")
+        raise failure
+
+    async def _streamed(
+        self, dialect: Dialect, access: ProviderAccess, request: ProviderRequest, reading: StreamReading
+    ) -> Completion:
+        connect_s = reading.deadlines.connect_s
+        async with self._answering(access, request, _EVENTS, connect_s) as response:
+            await _check_head(dialect, response, _EVENTS)
+            return await reading.read(response)
+
+    @asynccontextmanager
+    async def _answering(
+        self, access: ProviderAccess, request: ProviderRequest, accept: str, connect_s: float
+    ) -> AsyncIterator[httpx.Response]:
+        """Send the request; the connection is given back, or closed, at the end of the block."""
+        url = _url(access.base_url, request.path)
         transport = self._transports.get(url.scheme)
         if transport is None:
             raise httpx.UnsupportedProtocol("neither http nor https")
-        body = content if len(content) <= _PIECE_BYTES else _Pieces(content)
-        request = httpx.Request("POST", url, headers=headers, content=body, extensions=self._extensions)
-        response = await transport.handle_async_request(request)
+        content = request.content
+        sent = httpx.Request(
+            "POST",
+            url,
+            headers={**_HEADERS, "accept": accept, "content-length": str(len(content)), **request.headers},
+            content=content if len(content) <= _PIECE_BYTES else _Pieces(content),
+            extensions={"timeout": {"connect": connect_s}},
+        )
+        response = await transport.handle_async_request(sent)
         try:
-            return await _read_success(response)
+            yield response
         finally:
             await response.aclose()
 
 
+def _request(
+    dialect: Dialect,
+    target: Target,
+    access: ProviderAccess,
+    key: EncryptedKey | None,
+    body: Mapping[str, Any],
+    *,
+    stream: bool,
+) -> ProviderRequest:
+    secret = _secret(access, key) if key else ""
+    try:
+        return dialect.request(target.upstream_name, body, secret, stream=stream)
+    except Unsupported as error:
+        detail = error.param
+    raise UpstreamFailure(FailureKind.UNSUPPORTED, detail=detail)
+
+
+def _secret(access: ProviderAccess, key: EncryptedKey) -> str:
+    """Return the key as text that a header can hold."""
+    try:
+        secret = open_key(access.id, key).get_secret_value()
+    except CannotOpen:
+        detail = "the provider key can't be decrypted"
+    else:
+        if secret.isascii() and secret.isprintable():
+            return secret
+        detail = "the provider key can't be in a header"
+    raise UpstreamFailure(FailureKind.REFUSED_KEY, detail=detail)
+
+
+def _stream_reading(
+    dialect: Dialect, on_chunk: OnChunk, timeout: asyncio.Timeout, deadlines: Deadlines, started: float
+) -> StreamReading:
+    """Return what reads the stream; the first piece is waited for from now on."""
+    total_at = asyncio.get_running_loop().time() + deadlines.total_at - started
+    clock = Clock(timeout=timeout, total_at=total_at)
+    clock.within(deadlines.first_token_s, FailureKind.TIMEOUT)
+    return StreamReading(
+        chunks=dialect.reader(),
+        on_chunk=on_chunk,
+        clock=clock,
+        deadlines=deadlines,
+        most_bytes=settings.UPSTREAM_MAX_ANSWER_BYTES,
+    )
+
+
+def _answer(
+    completion: Completion, body: Mapping[str, Any], started: float, reading: StreamReading | None
+) -> UpstreamAnswer:
+    first_at = reading.first_at if reading else None
+    return UpstreamAnswer(
+        choices=completion.choices,
+        usage=completion.usage or counting.estimate_usage(body, completion.text),
+        estimated=completion.usage is None,
+        upstream_id=completion.upstream_id,
+        first_token_ms=None if first_at is None else max(0.0, (first_at - started) * 1000),
+    )
+
+
 @lru_cache(maxsize=1024)
-def _chat_url(base_url: str) -> httpx.URL:
-    return httpx.URL(f"{base_url.rstrip('/')}/chat/completions")
+def _url(base_url: str, path: str) -> httpx.URL:
+    return httpx.URL(base_url.rstrip("/") + path)
 
 
 class _Pieces:
@@ -158,65 +281,27 @@ class _Pieces:
             yield self._content[start : start + _PIECE_BYTES]
 
 
-async def _read_success(response: httpx.Response) -> bytes:
+async def _check_head(dialect: Dialect, response: httpx.Response, media_type: str) -> None:
+    """Raises UpstreamFailure unless this is an answer of the kind that was asked for."""
     if response.status_code != 200:
-        await _refuse_status(response)
+        await _refuse_status(dialect, response)
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200, detail="encoded body")
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200, detail="not JSON by its type")
-    return await _read_body(response, settings.UPSTREAM_MAX_ANSWER_BYTES)
+    if response.headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
+        raise UpstreamFailure(
+            FailureKind.INVALID_RESPONSE, status=200, detail=f"not {media_type} by its type"
+        )
 
 
-async def _read_body(response: httpx.Response, most: int) -> bytes:
-    """Return the body, read in pieces; a broken or over-long one is a failure."""
-    too_large = UpstreamFailure(FailureKind.TOO_LARGE, status=response.status_code)
-    announced = response.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most:
-        raise too_large
-    body = bytearray()
-    try:
-        async for piece in response.aiter_raw():
-            body += piece
-            if len(body) > most:
-                raise too_large
-    except httpx.HTTPError as error:
-        detail = f"broken off: {type(error).__name__}"
-    else:
-        return bytes(body)
-    raise UpstreamFailure(FailureKind.INVALID_RESPONSE, status=response.status_code, detail=detail)
-
-
-async def _refuse_status(response: httpx.Response) -> NoReturn:
+async def _refuse_status(dialect: Dialect, response: httpx.Response) -> NoReturn:
     status = response.status_code
-    retry_after = parse_retry_after(response.headers, time.time())
-    kind = _kind_of_status(status)
-    if status == 429 and await _says_out_of_quota(response):
-        kind = FailureKind.OUT_OF_QUOTA
-    raise UpstreamFailure(kind, status=status, retry_after=retry_after)
-
-
-async def _says_out_of_quota(response: httpx.Response) -> bool:
-    """Whether the error's code is OpenAI's for missing credit; unreadable bodies say nothing."""
     try:
-        error = orjson.loads(await _read_body(response, _ERROR_BODY_BYTES))["error"]
-        return "insufficient_quota" in (error.get("code"), error.get("type"))
-    except (UpstreamFailure, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return False
-
-
-def _kind_of_status(status: int) -> FailureKind:
-    known = {
-        401: FailureKind.REFUSED_KEY,
-        402: FailureKind.OUT_OF_QUOTA,
-        403: FailureKind.REFUSED_KEY,
-        404: FailureKind.UNKNOWN_MODEL,
-        408: FailureKind.TIMEOUT,
-        429: FailureKind.RATE_LIMITED,
-    }
-    by_class = {3: FailureKind.REDIRECT, 4: FailureKind.REFUSED_REQUEST, 5: FailureKind.OVERLOADED}
-    return known.get(status) or by_class.get(status // 100, FailureKind.INVALID_RESPONSE)
+        raw = await read_body(response, _ERROR_BODY_BYTES)
+    except UpstreamFailure:
+        raw = b""
+    kind = FailureKind.REDIRECT if 300 <= status < 400 else dialect.failure_kind(status, raw)
+    retry_after = parse_retry_after(response.headers, time.time())
+    raise UpstreamFailure(kind, status=status, retry_after=retry_after)
 
 
 def _kind_of(error: httpx.HTTPError | httpx.InvalidURL) -> FailureKind:
@@ -226,21 +311,3 @@ def _kind_of(error: httpx.HTTPError | httpx.InvalidURL) -> FailureKind:
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         return FailureKind.REFUSED_REQUEST
     return FailureKind.CONNECT
-
-
-def _read_answer(raw: bytes, body: Mapping[str, Any]) -> UpstreamAnswer:
-    try:
-        read = completion.read(raw)
-    except InvalidCompletion as error:
-        detail = str(error)
-    else:
-        usage = completion.read_usage(read.usage)
-        return UpstreamAnswer(
-            message=read.message,
-            text=read.text,
-            finish_reason=read.finish_reason,
-            usage=usage or completion.estimate_usage(body, read.text),
-            estimated=usage is None,
-            upstream_id=read.upstream_id,
-        )
-    raise UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200, detail=detail)

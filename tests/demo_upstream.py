@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from gateway.deadlines import Deadlines
 from routing.catalog import EncryptedKey, ProviderAccess, Target
 from routing.secrets import seal
 
@@ -104,4 +105,14 @@ def target(upstream_name: str) -> Target:
         context_tokens=1000,
         aliases=(),
         prices=(),
+    )
+
+
+def within(seconds: float, *, first_token_s: float = 60.0, between_chunks_s: float = 30.0) -> Deadlines:
+    """Return the bounds of an attempt that begins now and has so many seconds."""
+    return Deadlines(
+        connect_s=2.0,
+        first_token_s=first_token_s,
+        between_chunks_s=between_chunks_s,
+        total_at=time.monotonic() + seconds,
     )

@@ -1,6 +1,5 @@
 """What every Upstream does, held against the stand-in and the real client."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from gateway.failures import FailureKind, UpstreamFailure
 from gateway.testing import ScriptedUpstream
 from gateway.upstream import HttpxUpstream, Upstream
 from routing.catalog import ProviderAccess
-from tests.demo_upstream import Demo, access, key, running_demo, target
+from tests.demo_upstream import Demo, access, key, running_demo, target, within
 
+KEY = key()
 BODY = {"messages": [{"role": "user", "content": "What is the capital of France?"}]}
 
 
@@ -55,7 +55,7 @@ def opened(request: pytest.FixtureRequest, demo: Demo) -> Open:
 
 async def test_an_answer_is_complete_and_counted(opened: Open) -> None:
     async with opened("") as side:
-        answer = await side.upstream.ask(target("small-1"), side.access, BODY, deadline=time.monotonic() + 10)
+        answer = await side.upstream.ask(target("small-1"), side.access, KEY, BODY, deadlines=within(10))
         assert answer.text == answer.message["content"] == "The capital of France is Paris."
         assert (answer.finish_reason, answer.estimated) == ("stop", False)
         assert (answer.usage.input_tokens, answer.usage.output_tokens) == (11, 7)
@@ -67,15 +67,15 @@ async def test_a_failure_is_raised_once_and_the_next_call_succeeds(opened: Open)
     async with opened("503") as side:
         model = target("fault:503:1")
         with pytest.raises(UpstreamFailure) as caught:
-            await side.upstream.ask(model, side.access, BODY, deadline=time.monotonic() + 10)
+            await side.upstream.ask(model, side.access, KEY, BODY, deadlines=within(10))
         assert (caught.value.kind, caught.value.status) == (FailureKind.OVERLOADED, 503)
-        assert (await side.upstream.ask(model, side.access, BODY, deadline=time.monotonic() + 10)).text
+        assert (await side.upstream.ask(model, side.access, KEY, BODY, deadlines=within(10))).text
         assert side.calls() == 2
 
 
 async def test_after_the_deadline_nobody_is_asked(opened: Open) -> None:
     async with opened("") as side:
         with pytest.raises(UpstreamFailure) as caught:
-            await side.upstream.ask(target("small-1"), side.access, BODY, deadline=time.monotonic() - 1)
+            await side.upstream.ask(target("small-1"), side.access, KEY, BODY, deadlines=within(-1))
         assert caught.value.kind is FailureKind.TIMEOUT
         assert side.calls() == 0

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import time
 from pathlib import Path
 
 import httpx
@@ -13,7 +12,7 @@ from gateway.failures import FailureKind, UpstreamFailure
 from gateway.upstream import HttpxUpstream
 from routing.base_urls import parse_networks
 from tests.certificates import certificate
-from tests.demo_upstream import access, key, target
+from tests.demo_upstream import access, key, target, within
 
 LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
@@ -77,9 +76,10 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_connection_failure(tmp
         with pytest.raises(UpstreamFailure) as caught:
             await upstream.ask(
                 target("small-1"),
-                access(f"https://localhost:{port}/v1", key()),
+                access(f"https://localhost:{port}/v1"),
+                key(),
                 {"messages": []},
-                deadline=time.monotonic() + 10,
+                deadlines=within(10),
             )
     await upstream.aclose()
     assert caught.value.kind is FailureKind.CONNECT

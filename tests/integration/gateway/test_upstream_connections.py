@@ -1,7 +1,6 @@
 """The real client against a server that notes every byte and every connection, and can misbehave."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from gateway.failures import FailureKind, UpstreamFailure
 from gateway.upstream import HttpxUpstream, UpstreamAnswer
-from tests.demo_upstream import access, key, target
+from tests.demo_upstream import access, key, target, within
 
 BODY = (
     b'{"id":"x-1","choices":[{"message":{"role":"assistant","content":"Paris."},"finish_reason":"stop"}],'
@@ -80,7 +79,7 @@ async def ask(
 ) -> UpstreamAnswer:
     body = {"messages": [{"role": "user", "content": "Hi"}], **fields}
     return await upstream.ask(
-        target("small-1"), access(server.base_url, key(secret)), body, deadline=time.monotonic() + 10
+        target("small-1"), access(server.base_url), key(secret), body, deadlines=within(10)
     )
 
 

@@ -30,6 +30,7 @@ def facts(question: str = "Why is the sky blue?", **changes: Any) -> RequestFact
         turns=1,
         has_tools=False,
         has_images=False,
+        has_more=False,
         temperature=None,
         answers=1,
         key_public_id="alpha",
@@ -48,6 +49,7 @@ def test_an_ordinary_question_may_use_both_caches_of_its_key() -> None:
     [
         ({"has_tools": True}, "tools"),
         ({"has_images": True}, "images"),
+        ({"has_more": True}, "more_than_text"),
         ({"answers": 2}, "several_answers"),
         ({"temperature": 1.01}, "high_temperature"),
         ({"question": "What is the weather like in Oslo?"}, "time_sensitive"),

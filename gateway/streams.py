@@ -1,0 +1,109 @@
+"""Sending streamed answers: pieces as they come, an end that says how it ended, and nothing left running behind.
+
+Whoever hangs up, or reads nothing for too long, ends the call: the upstream's connection is closed and the record
+says 499, with what was sent until then.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http.response import HttpResponseBase
+
+from gateway import asking, errors
+from gateway.call import ChatCall, ChatOutcome
+from gateway.relay import Relay
+from gateway.rendering.form import StreamForm, error_event
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Finish = Callable[[ChatOutcome], None]
+"""Takes how a call ended."""
+
+
+class Stream:
+    """A streamed answer whose first piece is there."""
+
+    def __init__(
+        self,
+        call: ChatCall,
+        form: StreamForm,
+        relay: Relay,
+        answering: "asyncio.Future[ChatOutcome]",
+        finish: Finish,
+    ) -> None:
+        """answering: the pipeline's run. finish: called once, however the stream ends."""
+        self._call = call
+        self._form = form
+        self._relay = relay
+        self._answering = answering
+        self._finish = finish
+        self._began = time.monotonic()
+        self._finished = False
+
+    async def run(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send the whole stream, each piece as soon as it comes."""
+        arrival, opening = self._call.admission.arrival, self._relay.opening
+        assert opening is not None
+        while chunks := await self._relay.take():
+            if events := b"".join([self._form.piece(each, opening, arrival.request_id) for each in chunks]):
+                await send(events)
+        outcome = await self._ended()
+        if outcome.refusal is not None:
+            await send(error_event(outcome.refusal))
+        else:
+            await send(self._form.ending(outcome, arrival.request_id, arrival.elapsed_ms()))
+        self._finish_with(outcome)
+
+    def close(self) -> None:
+        """Let go of everything; if the stream didn't come to its end, its caller hung up."""
+        self._answering.cancel()
+        self._finish_with(None)
+
+    def _finish_with(self, outcome: ChatOutcome | None) -> None:
+        if not self._finished:
+            self._finished = True
+            spent_ms = (time.monotonic() - self._began) * 1000
+            self._finish(outcome or asking.hung_up(self._relay, spent_ms))
+
+    async def _ended(self) -> ChatOutcome:
+        """Return how the call ended; one that has to end early has what was sent of it."""
+        if (refusal := self._relay.refusal) is None:
+            return await self._answering
+        return asking.broken_off(self._relay, errors.as_seen_at(self._call.endpoint, refusal))
+
+
+class StreamedAnswer(HttpResponseBase):
+    """The response that a door returns for a stream; gateway.lean sends it."""
+
+    streaming = True
+
+    def __init__(self, stream: Stream, *, content_type: str, headers: Mapping[str, str]) -> None:
+        super().__init__(content_type=content_type, headers=dict(headers))
+        self.stream = stream
+
+
+async def send(response: StreamedAnswer, receive: Receive, send: Send) -> None:
+    """Send a stream until its end, or until its caller hangs up or reads nothing for too long."""
+    sending = asyncio.ensure_future(_send(response, send))
+    hang_up = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait({sending, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        response.stream.close()
+        for task in (sending, hang_up):
+            task.cancel()
+        await asyncio.gather(sending, hang_up, return_exceptions=True)
+
+
+async def _send(response: StreamedAnswer, send: Send) -> None:
+    async def send_piece(piece: bytes) -> None:
+        async with asyncio.timeout(settings.STREAM_WRITE_SECONDS):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await response.stream.run(send_piece)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
