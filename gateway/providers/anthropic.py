@@ -11,7 +11,7 @@ import orjson
 from gateway.failures import FailureKind
 from gateway.providers import anthropic_answer, anthropic_errors, anthropic_request
 from gateway.providers.anthropic_stream import MessageReader
-from gateway.providers.dialect import ChunkReader, Completion, ProviderRequest
+from gateway.providers.dialect import ChunkReader, Completion, ProviderRequest, Unsupported
 
 #: Not the later 2026-10-21: that one refuses temperature, top_p and top_k, whatever their value, for every
 #: model; under this one the models that know them take them. All else that is sent or read here is the same.
@@ -25,8 +25,12 @@ class Anthropic:
     def request(self, model: str, body: Mapping[str, Any], secret: str, *, stream: bool) -> ProviderRequest:
         """Return the question as a Messages request. Raises Unsupported."""
         headers = {"anthropic-version": _VERSION} | ({"x-api-key": secret} if secret else {})
-        message_request = anthropic_request.message_request(model, body, stream=stream)
-        return ProviderRequest(path="/messages", content=orjson.dumps(message_request), headers=headers)
+        try:
+            content = orjson.dumps(anthropic_request.message_request(model, body, stream=stream))
+        except orjson.JSONEncodeError:
+            # Arguments that were text become objects here, and may be nested too deep for one.
+            raise Unsupported("messages.tool_calls") from None
+        return ProviderRequest(path="/messages", content=content, headers=headers)
 
     def read(self, raw: bytes) -> Completion:
         """Return the answer in a Message. Raises InvalidCompletion and ProviderError."""

@@ -43,6 +43,13 @@ def test_what_it_cannot_express_is_told_by_the_fields_name_alone() -> None:
         DIALECT.request("m", {**QUESTION, "logit_bias": {"50256": -100}}, "", stream=False)
 
 
+def test_arguments_that_are_nested_too_deep_are_refused() -> None:
+    function = {"name": "sky", "arguments": '{"a":' * 500 + "1" + "}" * 500}
+    calls = [{"id": "a", "type": "function", "function": function}]
+    with pytest.raises(Unsupported, match=r"^messages\.tool_calls$"):
+        DIALECT.request("m", {"messages": [{"role": "assistant", "tool_calls": calls}]}, "", stream=False)
+
+
 def test_failures_are_told_apart() -> None:
     raw = b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}'
     assert DIALECT.failure_kind(529, raw) is FailureKind.OVERLOADED

@@ -9,10 +9,8 @@ from gateway.providers.dialect import Unsupported
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 PARAMETERS = {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]}
-SKY = {
-    "type": "function",
-    "function": {"name": "sky", "description": "Its colour.", "parameters": PARAMETERS},
-}
+FUNCTION: dict[str, Any] = {"name": "sky", "description": "Its colour.", "parameters": PARAMETERS}
+SKY = {"type": "function", "function": FUNCTION}
 MARK = {"type": "ephemeral", "ttl": "1h"}
 
 
