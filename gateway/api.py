@@ -5,14 +5,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 
-<<<<<<< HEAD
-from gateway import cache_api, doors, stats_api
+from gateway import cache_api, doors, embeddings_api, models_api, stats_api
 from gateway.rendering import COMPLETIONS
 from gateway.schemas import ChatAnswer, ChatCompletion, ChatRequest, CompletionRequest, ErrorBody
-=======
-from gateway import cache_api, doors, embeddings_api, models_api, stats_api
-from gateway.schemas import ChatAnswer, ChatRequest, ErrorBody
->>>>>>> main
 
 api = NinjaAPI(
     title="Halfpenny",
