@@ -141,7 +141,7 @@ def test_what_the_vendor_caches_is_counted_apart(vendor: Vendor) -> None:
 
 
 def test_every_field_that_is_carried_over_is_taken(vendor: Vendor) -> None:
-    fields = {
+    fields: dict[str, Any] = {
         "max_completion_tokens": 9,
         "top_p": 0.5,
         "top_k": 5,
