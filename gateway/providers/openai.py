@@ -20,7 +20,7 @@ from gateway.providers.dialect import (
     ProviderRequest,
 )
 from gateway.providers.openai_errors import kind_of_failure, kind_of_reported
-from gateway.providers.openai_parts import MOST_NUMBER, CallNumbers, check_content, checked, number_of
+from gateway.providers.openai_parts import MOST_NUMBER, StreamedChoice, check_content, checked, number_of
 from gateway.sse import SseEvent
 from routing.pricing import Usage
 
@@ -74,7 +74,7 @@ class OpenAiReader:
     def __init__(self) -> None:
         """Begin before the first event."""
         self.ended = False
-        self._calls: defaultdict[int, CallNumbers] = defaultdict(CallNumbers)
+        self._choices: defaultdict[int, StreamedChoice] = defaultdict(StreamedChoice)
 
     def read(self, event: SseEvent) -> Chunk | None:
         """Return the piece that the event brings. Raises InvalidCompletion and ProviderError."""
@@ -97,8 +97,7 @@ class OpenAiReader:
         delta = choice.get("delta")
         # Azure's notes of its filter come without a delta.
         delta = {} if delta is None else checked(delta)
-        for call in delta.get("tool_calls") or ():
-            self._calls[index].number(call)
+        self._choices[index].put_right(delta)
         reason = choice.get("finish_reason")
         if not isinstance(reason, str | None):
             raise InvalidCompletion("a finish reason is no text")

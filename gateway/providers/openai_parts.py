@@ -55,32 +55,62 @@ def number_of(part: Mapping[str, Any], default: int | None = None) -> int:
     return number
 
 
-class CallNumbers:
-    """Numbers the tool calls of one streamed choice: 0, 1, 2 ..., whatever the provider says.
+class StreamedChoice:
+    """Puts the deltas of one choice right: names are said once, and calls are numbered 0, 1, 2 ...
 
-    Google's compatible endpoint leaves the index out; Ollama gives each call the index 0. Both send calls whole,
-    each with a name and an id of its own.
+    OpenRouter and Ollama repeat the role in each chunk, and OpenAI's own SDK would make one long word of it.
+    Google's compatible endpoint leaves the index of calls out, and Ollama gives each the index 0; both send calls
+    whole, each with a name and an id of its own.
     """
 
     def __init__(self) -> None:
-        """Begin before the first call."""
-        self._ids: list[str] = []
-        self._ours: dict[int | None, int] = {}
+        """Begin before the first delta."""
+        self._said: set[str] = set()
+        self._calls: list[_StreamedCall] = []
+        self._current: dict[int | None, int] = {}
 
-    def number(self, call: dict[str, Any]) -> None:
-        """Set the call's index to the number of the call that it begins or goes on with."""
-        said = None if call.get("index") is None else number_of(call)
-        ours = self._ours.get(said, len(self._ids) - 1 if said is None else -1)
-        if ours < 0 or self._begins_another(call, self._ids[ours]):
-            ours = len(self._ids)
-            self._ids.append(call.get("id") or "")
-        self._ours[said] = ours
-        call["index"] = number_of({"index": ours})
+    def put_right(self, delta: dict[str, Any]) -> None:
+        """Change the checked delta. Raises InvalidCompletion for strange indexes and too many calls."""
+        _drop_repeated(delta, ("role",), self._said)
+        for call in delta.get("tool_calls") or ():
+            call["index"] = self._number(call)
+            self._calls[call["index"]].put_right(call)
 
-    @staticmethod
-    def _begins_another(call: Mapping[str, Any], current: str) -> bool:
-        function = call.get("function") or {}
-        return bool(function.get("name")) and call.get("id") not in ("", None, current)
+    def _number(self, call: Mapping[str, Any]) -> int:
+        """Return the number of the call that this piece begins or goes on with."""
+        index = None if call.get("index") is None else number_of(call)
+        number = self._current.get(index, len(self._calls) - 1 if index is None else -1)
+        if number < 0 or self._calls[number].is_another(call):
+            number = len(self._calls)
+            self._calls.append(_StreamedCall())
+        self._current[index] = number_of({"index": number})
+        return number
+
+
+class _StreamedCall:
+    def __init__(self) -> None:
+        self._id = ""
+        self._said: set[str] = set()
+
+    def is_another(self, call: Mapping[str, Any]) -> bool:
+        """Whether this piece, of the same index, is of another call."""
+        named = (call.get("function") or {}).get("name")
+        return bool(named and self._id and call.get("id") not in ("", None, self._id))
+
+    def put_right(self, call: dict[str, Any]) -> None:
+        self._id = self._id or call.get("id") or ""
+        _drop_repeated(call, ("id", "type"), self._said)
+        if function := call.get("function"):
+            _drop_repeated(function, ("name",), self._said)
+
+
+def _drop_repeated(part: dict[str, Any], names: tuple[str, ...], said: set[str]) -> None:
+    """Take out what was said before, and what says nothing."""
+    for name in names:
+        if name in said or not part.get(name):
+            part.pop(name, None)
+        else:
+            said.add(name)
 
 
 def _is_call(call: object) -> bool:

@@ -311,6 +311,34 @@ def test_a_call_without_an_index_goes_on_with_the_one_before_it() -> None:
     assert completion.message["tool_calls"] == wire.TWO_CALLS
 
 
+def test_names_that_a_provider_repeats_are_passed_on_once() -> None:
+    reader = DIALECT.reader()
+    call = {"index": 0, "id": "call_a1", "type": "function", "function": {"name": "f", "arguments": "{"}}
+    piece = json.dumps(choice({"role": "assistant", "content": "x", "tool_calls": [call]}))
+    first, second = reader.read(SseEvent(piece)), reader.read(SseEvent(piece))
+    assert first is not None
+    assert second is not None
+    assert first.choices[0]["delta"] == {"role": "assistant", "content": "x", "tool_calls": [call]}
+    assert second.choices[0]["delta"] == {
+        "content": "x",
+        "tool_calls": [{"index": 0, "function": {"arguments": "{"}}],
+    }
+
+
+def test_a_name_that_comes_late_is_passed_on() -> None:
+    completion, _ = read_stream(
+        wire.stream(
+            wire.chunk(
+                {"role": None, "tool_calls": [{"index": 0, "id": "", "function": {"arguments": '{"city": '}}]}
+            ),
+            wire.chunk(
+                {"role": "assistant", **wire.tool_piece(0, '"Bonn"}', id="call_a1", name="weather")}, "stop"
+            ),
+        )
+    )
+    assert completion.message == {"role": "assistant", "content": None, "tool_calls": wire.TWO_CALLS[:1]}
+
+
 def test_more_calls_than_anybody_asks_for_are_refused() -> None:
     calls = [wire.tool_piece(None, "{}", id=f"call_{n}", name="f")["tool_calls"][0] for n in range(129)]
     assert read_event(choice({"tool_calls": calls[:128]})) is not None
