@@ -10,14 +10,9 @@
         upstream_refused_request, context_length_exceeded, unsupported_parameter
     429 rate_limit_exceeded            with Retry-After
     502 upstream_invalid_response, upstream_refused_key, upstream_unknown_model
-<<<<<<< HEAD
-    503 policy_unavailable, database_unavailable, cache_unavailable, draining, upstream_unavailable
-    504 upstream_timeout, upstream_stalled
-=======
     503 policy_unavailable, database_unavailable, cache_unavailable, draining, upstream_unavailable,
         embedder_unavailable
-    504 upstream_timeout
->>>>>>> main
+    504 upstream_timeout, upstream_stalled
 
 Refusals are values, not exceptions: every stage returns one, one place records it, one place renders it.
 """
