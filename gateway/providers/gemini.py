@@ -1,7 +1,7 @@
 """Google's Gemini API (generateContent), spoken natively.
 
-Source: ai.google.dev/api/generate-content and the pages named in gemini_request, gemini_contents, gemini_models,
-gemini_answer, gemini_usage and gemini_errors, as read on 2026-11-22. The base URL ends with the API's version (".../v1beta").
+Source: ai.google.dev/api/generate-content and the pages named in the modules gemini_*, as read on 2026-11-22. The
+base URL ends with the API's version (".../v1beta").
 """
 
 from collections.abc import Mapping

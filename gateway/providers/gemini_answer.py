@@ -239,11 +239,7 @@ def _plain(value: object) -> str:
 def _dicts(value: object, what: str) -> list[dict[str, Any]]:
     if value is None:
         return []
-    if (
-        not isinstance(value, list)
-        or len(value) > _MOST_TOKENS
-        or not all(isinstance(i, dict) for i in value)
-    ):
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise InvalidCompletion(f"{what} are no list of objects")
     return value
 
