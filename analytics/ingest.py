@@ -53,7 +53,10 @@ _MOST_DELIVERIES = 5
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 _COLUMN_LIST = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
-_STAGING = "CREATE TEMP TABLE incoming (LIKE analytics_requestrecord) ON COMMIT DELETE ROWS"
+# With defaults, for the columns that a migration of the next release adds while this one still runs.
+_STAGING = (
+    "CREATE TEMP TABLE incoming (LIKE analytics_requestrecord INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
+)
 _COPY = sql.SQL("COPY incoming ({}) FROM STDIN").format(_COLUMN_LIST)
 # Both inserts go in key order, so that two processes with the same rows can't deadlock. The mark is updated
 # rather than left alone: that locks it, and a rollup which is about to clear it waits for these rows.

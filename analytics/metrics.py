@@ -14,13 +14,14 @@ from prometheus_client import REGISTRY, Counter
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from analytics.record import FinishedCall
+from analytics.record import CallRecord, FinishedCall
 
 NANO = 1_000_000_000
 #: Values of one label that are told apart; what comes after them counts as "other".
 _MOST_VALUES = 30
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_FIRST_TOKEN_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60)
 _OVERHEAD_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5)
 
 RECORDS_SPOOLED = Counter("halfpenny_records_spooled", "Records written to the local spool file.")
@@ -60,6 +61,12 @@ class CallMetrics(Collector):
         self._overhead = Spans(
             "halfpenny_overhead_seconds", "Time of a call that was not spent upstream.", _OVERHEAD_SECONDS
         )
+        self._first_token = Spans(
+            "halfpenny_first_token_seconds",
+            "Time from request to the first piece of an answer that upstream streamed.",
+            _FIRST_TOKEN_SECONDS,
+        )
+        self._estimated = 0
         self._input_tokens = self._output_tokens = self._cost_nano = self._saved_nano = 0
 
     def observe(self, call: FinishedCall) -> None:
@@ -80,7 +87,9 @@ class CallMetrics(Collector):
         spans = self._seconds
         spans.counts[bisect_left(_SECONDS, seconds)] += 1
         spans.sum += seconds
-        seconds = max(0.0, seconds - shared.upstream_ms / 1000) if shared.upstream_ms else seconds
+        if shared.upstream_ms:
+            seconds = max(0.0, seconds - shared.upstream_ms / 1000)
+            self._count_upstream(shared)
         spans = self._overhead
         spans.counts[bisect_left(_OVERHEAD_SECONDS, seconds)] += 1
         spans.sum += seconds
@@ -101,8 +110,23 @@ class CallMetrics(Collector):
         yield tokens
         yield self._seconds.family(self._created)
         yield self._overhead.family(self._created)
+        yield self._first_token.family(self._created)
+        yield CounterMetricFamily(
+            "halfpenny_usage_estimated",
+            "Calls whose tokens we counted ourselves, since their provider did not.",
+            value=self._estimated,
+            created=self._created,
+        )
         yield self._money("halfpenny_cost_usd", "What finished calls cost, in USD.", self._cost_nano)
         yield self._money("halfpenny_saved_usd", "What hits saved (gross), in USD.", self._saved_nano)
+
+    def _count_upstream(self, record: CallRecord) -> None:
+        """Count what only calls that were asked upstream have: hits are not to pay for it."""
+        self._estimated += record.estimated
+        if record.first_token_ms is not None:
+            seconds = record.first_token_ms / 1000
+            self._first_token.counts[bisect_left(_FIRST_TOKEN_SECONDS, seconds)] += 1
+            self._first_token.sum += seconds
 
     def _money(self, name: str, documentation: str, nano: int) -> Metric:
         return CounterMetricFamily(name, documentation, value=nano / NANO, created=self._created)

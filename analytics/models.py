@@ -37,11 +37,21 @@ class RequestRecord(models.Model):
     stream = models.BooleanField(default=False)
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
+    cached_input_tokens = models.PositiveIntegerField(
+        default=0, help_text="The part of the input that the provider read from its own cache."
+    )
+    reasoning_tokens = models.PositiveIntegerField(
+        default=0, help_text="The part of the output that the model spent on thinking."
+    )
+    estimated = models.BooleanField(
+        default=False, help_text="The provider gave no usable usage: the tokens are our own count."
+    )
     cost_nano = models.BigIntegerField("cost in nano-USD", default=0)
     saved_nano = models.BigIntegerField("saving in nano-USD", default=0)
     overhead_nano = models.BigIntegerField("cost of background calls in nano-USD", default=0)
     total_ms = models.FloatField()
     upstream_ms = models.FloatField(default=0)
+    first_token_ms = models.FloatField(null=True)
     policy_version = models.BigIntegerField(default=0)
     attempts = models.JSONField(default=list)
     decision = models.JSONField(default=dict, help_text="What the cache considered and why.")

@@ -38,10 +38,18 @@ class CallRecord:
     stream: bool = False
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    """The part of the input that the provider read from its own cache."""
+    reasoning_tokens: int = 0
+    """The part of the output that the model spent on thinking."""
+    estimated: bool = False
+    """The provider gave no usable usage: the tokens are our own count, and so is what follows from them."""
     cost_nano: int = 0
     saved_nano: int = 0
     overhead_nano: int = 0
     upstream_ms: float = 0.0
+    first_token_ms: float | None = None
+    """From the request to the first piece of the answer, where it was streamed as it came."""
     policy_version: int = 0
     attempts: list[dict[str, Any]] = field(default_factory=list)
     decision: dict[str, Any] = field(default_factory=dict)

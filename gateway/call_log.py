@@ -37,7 +37,7 @@ _MOST_PIECES = 256
 _STOP_SECONDS = 0.5
 _MOST_KINDS = 10_000
 #: What a line says of its one call; the rest recurs.
-_OWN_FIELDS = ("request_id", "latency_ms", "upstream_ms")
+_OWN_FIELDS = ("request_id", "latency_ms", "upstream_ms", "first_token_ms")
 
 
 class CallLog:
@@ -124,7 +124,8 @@ class Lines:
             fields = log_fields(record)
             recurring = {name: fields[name] for name in fields if name not in _OWN_FIELDS}
             text = self._shared[kind] = json.dumps(recurring)[1:-1]
-        return text, f'"upstream_ms": {round(record.upstream_ms, 2)!r}'
+        first_ms = "null" if record.first_token_ms is None else repr(round(record.first_token_ms, 2))
+        return text, f'"upstream_ms": {round(record.upstream_ms, 2)!r}, "first_token_ms": {first_ms}'
 
     def _time(self, moment: float) -> str:
         second = int(moment)

@@ -10,7 +10,7 @@ def record_of(
     admission: Admission, endpoint: str, outcome: ChatOutcome, call: ChatCall | None = None
 ) -> CallRecord:
     """Return the record of a call. `call` is None when the call ended before its body was understood."""
-    cache, route, answer = outcome.cache, outcome.route, outcome.answer
+    cache, route, answer = outcome.cache, outcome.route, outcome.answer or outcome.partial
     return CallRecord(
         id=admission.arrival.request_id,
         tenant_id=admission.tenant_id,
@@ -30,6 +30,9 @@ def record_of(
         finish_reason=answer.finish_reason if answer else "",
         input_tokens=answer.input_tokens if answer else 0,
         output_tokens=answer.output_tokens if answer else 0,
+        cached_input_tokens=answer.cached_input_tokens if answer else 0,
+        reasoning_tokens=answer.reasoning_tokens if answer else 0,
+        estimated=answer.estimated if answer else False,
         rule=route.rule if route else "",
         complexity=route.complexity if route else "",
         complexity_score=route.score if route else None,
@@ -63,4 +66,5 @@ def log_fields(record: CallRecord) -> dict[str, object]:
         "model": record.model or None,
         "latency_ms": round(record.total_ms, 2),
         "upstream_ms": round(record.upstream_ms, 2),
+        "first_token_ms": None if record.first_token_ms is None else round(record.first_token_ms, 2),
     }

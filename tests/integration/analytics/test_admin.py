@@ -72,6 +72,14 @@ def test_the_list_shows_money_in_usd_and_offers_no_change(ops: Client, alice: Te
     assert ops.get(f"{LIST}add/").status_code == 403
 
 
+def test_a_records_page_shows_usage_in_its_parts(ops: Client, alice: Tenant) -> None:
+    told = record_of(alice.pk, cached_input_tokens=7001, reasoning_tokens=7002, first_token_ms=7003.5)
+    store([told])
+    page = ops.get(f"{LIST}{told.id}/change/").content.decode()
+    assert "the tokens are our own count" in page
+    assert all(value in page for value in ("7001", "7002", "7003.5"))
+
+
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [

@@ -12,11 +12,15 @@ from django.db import connection
 
 from analytics.ingest import DEAD, GROUP, Ingest, records_waiting
 from analytics.models import RequestRecord
+from analytics.owner import owner_connection
+from analytics.partitions import ensure_partitions
 from analytics.record import CallRecord, PreparedRecord
-from analytics.rows import Row
+from analytics.rows import COLUMNS, Row, row_of, started_at
 from analytics.wire import FIELD, STREAM, encode, value_of
 from tenants.models import Tenant
 from tests.records import record_of
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -179,6 +183,41 @@ def test_an_entry_of_the_release_before_is_read(
         name: value for name, value in {**old, "started_at": row.started_at}.items() if "id" not in name
     }
     assert row.started_at.timestamp() == pytest.approx(old["started_at"], abs=1e-6)
+
+
+def test_usage_in_its_parts_and_the_first_token_become_columns(
+    ingest: Ingest, state_redis: "redis.Redis", alice: Tenant
+) -> None:
+    told = record_of(
+        alice.pk, cached_input_tokens=1024, reasoning_tokens=64, estimated=True, first_token_ms=87.5
+    )
+    _produce(state_redis, told)
+    _drain(ingest)
+    row = RequestRecord.objects.get()
+    assert (row.cached_input_tokens, row.reasoning_tokens) == (1024, 64)
+    assert (row.estimated, row.first_token_ms) == (True, 87.5)
+
+
+def test_ingest_of_the_release_before_writes_on_after_the_migration(alice: Tenant) -> None:
+    """It knows none of the later columns, and what it copies its rows to has none of their defaults."""
+    later = {"cached_input_tokens", "reasoning_tokens", "estimated", "first_token_ms"}
+    columns = [name for name in COLUMNS if name not in later]
+    staging = "CREATE TEMP TABLE incoming (LIKE analytics_requestrecord) ON COMMIT DELETE ROWS"
+    row = row_of(encode(record_of(alice.pk)), oldest=_LONG_AGO, now=datetime.now(UTC))
+    known = [value for name, value in zip(COLUMNS, row, strict=True) if name not in later]
+    with owner_connection() as owner:
+        ensure_partitions(owner, {started_at(row).date()})
+        owner.execute(staging)
+        with owner.transaction(), owner.cursor() as cursor:
+            with cursor.copy(f"COPY incoming ({', '.join(columns)}) FROM STDIN".encode()) as copy:
+                copy.write_row(known)
+            names = ", ".join(columns)
+            cursor.execute(
+                f"INSERT INTO analytics_requestrecord ({names}) SELECT {names} FROM incoming".encode()
+            )
+    stored = RequestRecord.objects.get()
+    assert (stored.cached_input_tokens, stored.reasoning_tokens) == (0, 0)
+    assert (stored.estimated, stored.first_token_ms) == (False, None)
 
 
 def test_a_column_of_a_later_release_is_left_out(

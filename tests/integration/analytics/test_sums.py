@@ -47,6 +47,10 @@ def _random_record(tenant_id: int, chance: random.Random) -> CallRecord:
         cost_nano=chance.randrange(10**12),
         saved_nano=chance.randrange(10**12),
         overhead_nano=chance.randrange(10**6),
+        cached_input_tokens=chance.randrange(100),
+        reasoning_tokens=chance.randrange(100),
+        estimated=chance.random() < 0.5,
+        first_token_ms=chance.choice([None, 20.0]),
         total_ms=chance.lognormvariate(3, 3),
     )
 

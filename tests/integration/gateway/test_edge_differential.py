@@ -256,7 +256,15 @@ def _timeless(name: bytes, value: str) -> str:
 def columns_of(record: CallRecord, door: Door) -> dict[str, Any]:
     """Return the record's columns less ids and times; whose key it was is told by its role."""
     columns = asdict(record)
-    for name in ("id", "tenant_id", "started_at", "total_ms", "upstream_ms", "policy_version"):
+    for name in (
+        "id",
+        "tenant_id",
+        "started_at",
+        "total_ms",
+        "upstream_ms",
+        "first_token_ms",
+        "policy_version",
+    ):
         columns.pop(name)
     columns["key_public_id"] = door.role_of(record.key_public_id)
     columns["entry_id"] = door.called(record.entry_id)

@@ -97,9 +97,38 @@ def test_a_scrape_names_every_metric_with_its_labels(registry: CollectorRegistry
         "halfpenny_tokens": ("counter", ["direction"]),
         "halfpenny_request_seconds": ("histogram", ["le"]),
         "halfpenny_overhead_seconds": ("histogram", ["le"]),
+        "halfpenny_first_token_seconds": ("histogram", ["le"]),
+        "halfpenny_usage_estimated": ("counter", []),
         "halfpenny_cost_usd": ("counter", []),
         "halfpenny_saved_usd": ("counter", []),
     }
+
+
+def test_first_tokens_are_counted_of_calls_that_upstream_streamed(registry: CollectorRegistry) -> None:
+    _observed(
+        registry,
+        record_of(first_token_ms=120.0, upstream_ms=900.0),
+        record_of(first_token_ms=500.0, upstream_ms=900.0),
+        record_of(upstream_ms=900.0),
+        record_of(cache_status="hit_exact", stream=True),
+    )
+    scraped = _scraped(registry)
+    counts = [
+        scraped["halfpenny_first_token_seconds_bucket", (("le", bound),)] for bound in ("0.1", "0.2", "0.5")
+    ]
+    assert counts == [0, 1, 2]
+    assert scraped["halfpenny_first_token_seconds_count", ()] == 2
+    assert scraped["halfpenny_first_token_seconds_sum", ()] == pytest.approx(0.62)
+
+
+def test_estimated_usage_is_counted_once_and_not_again_for_its_hits(registry: CollectorRegistry) -> None:
+    _observed(
+        registry,
+        record_of(upstream_ms=9.0, estimated=True),
+        record_of(upstream_ms=9.0),
+        record_of(cache_status="hit_exact", estimated=True),
+    )
+    assert _scraped(registry)["halfpenny_usage_estimated_total", ()] == 1
 
 
 def test_a_repeated_call_counts_like_a_whole_record(registry: CollectorRegistry) -> None:

@@ -22,6 +22,10 @@ FULL = record_of(
     stream=True,
     purpose="audit",
     saved_nano=2**40,
+    cached_input_tokens=5,
+    reasoning_tokens=6,
+    estimated=True,
+    first_token_ms=1.5,
     policy_version=7,
 )
 

@@ -80,6 +80,7 @@ OTHER: dict[str, Any] = {
     "cache_status": "hit_semantic",
     "cache_reason": "floor",
     "upstream_ms": 33.333,
+    "first_token_ms": 12.345,
     "stream": True,
     "attempts": [{"a": 1}],
     "decision": {"a": 1},
