@@ -116,6 +116,8 @@ async def test_a_question_whose_answer_was_purged_is_asked_again(
     await town.here.drain()
     await town.exact.drop(TENANT, PRINT)
     assert isinstance(await town.call(town.there), Lead)
+    # One claim by the first leader; of the second one that finds the trace, and one when it has wiped it out.
+    assert town.leases.claims == 3
 
 
 async def test_other_tenants_and_questions_fly_apart(town: Town) -> None:
