@@ -190,10 +190,10 @@ def _body(wish: EmbeddingsRequest, vectors: Sequence[Vector]) -> bytes:
         "model": current_embedder_id(),
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(answer)
 
 
-def _written(vector: Vector, encoding: Literal["float", "base64"]) -> Any:
+def _written(vector: Vector, encoding: Literal["float", "base64"]) -> str | list[float]:
     return base64.b64encode(vector.to_bytes()).decode() if encoding == "base64" else vector.values
 
 
