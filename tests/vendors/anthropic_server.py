@@ -48,12 +48,16 @@ class Reply:
 
 
 class AnthropicServer:
-    """The ASGI application; `received` is every body that kept the rules, `refusals` are the others' faults."""
+    """The ASGI application.
+
+    `received` is every body that kept the rules, `refusals` are the others' faults, `usages` what was answered.
+    """
 
     def __init__(self) -> None:
         self.replies: deque[Reply] = deque()
         self.received: list[dict[str, Any]] = []
         self.refusals: list[str] = []
+        self.usages: list[dict[str, Any]] = []
         self._cached: set[bytes] = set()
 
     async def __call__(
@@ -74,7 +78,8 @@ class AnthropicServer:
         streamed = body.get("stream", False)
         if reply.status != 200 or (reply.error and not streamed):
             return await _send_error(send, reply.status, reply.error, reply.words, reply.headers)
-        answer = _message(body, reply, self._usage(body, reply))
+        self.usages.append(self._usage(body, reply))
+        answer = _message(body, reply, self.usages[-1])
         return await (_send_stream(send, answer, reply) if streamed else _send(send, 200, answer, {}))
 
     def _usage(self, body: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
