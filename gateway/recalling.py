@@ -146,12 +146,22 @@ def _served(
 
 
 def saving_nano(plan: Plan, answer: StoredAnswer, now: float) -> int:
-    """Return what asking again would have cost: the stored usage at the price of now, else what it had cost."""
+    """Return what asking again would have cost: the stored usage at the price of now, else what it had cost.
+
+    What the provider read from its own cache when the answer was made counts at that lower price. Asked again
+    soon, it might have read more of a long prompt: for such prompts the (gross) saving is an upper bound. What it
+    wrote to its cache counts as plain input.
+    """
     target = _target_of(plan, answer)
     price = price_at(target, now) if target else None
     if price is None:
         return answer.cost_nano
-    return cost_nano(price, Usage(input_tokens=answer.input_tokens, output_tokens=answer.output_tokens))
+    usage = Usage(
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cached_input_tokens=answer.cached_input_tokens,
+    )
+    return cost_nano(price, usage)
 
 
 def saving_holds_until(plan: Plan, answer: StoredAnswer, now: float) -> float:

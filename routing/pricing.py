@@ -39,7 +39,7 @@ def next_change(target: Target, when: float) -> float:
 def cost_nano(price: Price, usage: Usage) -> int:
     """Return the call's cost in nano-USD, rounded up once. Negative counts cost nothing.
 
-    Parts that add up to more than the whole input are charged as they are: cost is never understated.
+    Parts that add up to more than their whole are charged as they are: cost is never understated.
     """
     cached, written = max(usage.cached_input_tokens, 0), max(usage.cache_write_tokens, 0)
     plain = max(usage.input_tokens - cached - written, 0)
@@ -47,6 +47,6 @@ def cost_nano(price: Price, usage: Usage) -> int:
         plain * price.input_pico
         + cached * price.cache_read_pico
         + written * price.cache_write_pico
-        + max(usage.output_tokens, 0) * price.output_pico
+        + max(usage.output_tokens, usage.reasoning_tokens, 0) * price.output_pico
     )
     return -(-pico // _PICO_PER_NANO)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -99,6 +100,12 @@ def stored(provider: str, model: str) -> StoredAnswer:
 def test_a_saving_is_what_asking_again_would_cost_now() -> None:
     planned = plan(target("demo", "small", 1, input_pico=2_000_000))
     assert recalling.saving_nano(planned, stored("demo", "small"), now=10.0) == 10 * 2_000
+
+
+def test_what_the_provider_had_cached_would_be_as_cheap_again() -> None:
+    planned = plan(target("demo", "small", 1, input_pico=2_000_000))
+    cached = replace(stored("demo", "small"), cached_input_tokens=8)
+    assert recalling.saving_nano(planned, cached, now=10.0) == 2 * 2_000
 
 
 def test_a_model_that_is_gone_saves_what_it_had_cost() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ usages = st.builds(
     output_tokens=tokens,
     cached_input_tokens=tokens,
     cache_write_tokens=tokens,
+    reasoning_tokens=tokens,
 )
 
 
@@ -83,16 +86,42 @@ def test_a_cost_is_a_whole_number_and_never_negative(price: Price, usage: Usage)
 
 @given(price=prices, usage=usages, more=st.integers(min_value=0, max_value=1_000_000))
 def test_more_tokens_never_cost_less(price: Price, usage: Usage, more: int) -> None:
-    def usage_with(*, input_more: int = 0, output_more: int = 0) -> Usage:
-        return Usage(
-            input_tokens=usage.input_tokens + input_more,
-            output_tokens=usage.output_tokens + output_more,
-            cached_input_tokens=usage.cached_input_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-        )
+    for part in ("input_tokens", "output_tokens", "reasoning_tokens"):
+        larger = replace(usage, **{part: getattr(usage, part) + more})
+        assert cost_nano(price, larger) >= cost_nano(price, usage)
 
-    assert cost_nano(price, usage_with(input_more=more)) >= cost_nano(price, usage)
-    assert cost_nano(price, usage_with(output_more=more)) >= cost_nano(price, usage)
+
+@given(price=prices, usage=usages, more=st.integers(min_value=0, max_value=1_000_000))
+def test_more_cached_input_never_costs_less_when_it_comes_on_top(
+    price: Price, usage: Usage, more: int
+) -> None:
+    for part in ("cached_input_tokens", "cache_write_tokens"):
+        larger = {name: getattr(usage, name) + more for name in ("input_tokens", part)}
+        assert cost_nano(price, replace(usage, **larger)) >= cost_nano(price, usage)
+
+
+@given(price=prices, usage=usages)
+def test_a_cost_is_never_less_than_any_of_its_parts_at_its_price(price: Price, usage: Usage) -> None:
+    picos = (
+        usage.cached_input_tokens * price.cache_read_pico,
+        usage.cache_write_tokens * price.cache_write_pico,
+        usage.output_tokens * price.output_pico,
+        usage.reasoning_tokens * price.output_pico,
+        usage.input_tokens * min(price.input_pico, price.cache_read_pico, price.cache_write_pico),
+    )
+    assert cost_nano(price, usage) * 1000 >= max(picos)
+
+
+@given(price=prices, usage=usages, thought=st.integers(min_value=0, max_value=100))
+def test_thinking_is_paid_once_as_a_part_of_the_output(price: Price, usage: Usage, thought: int) -> None:
+    whole = replace(usage, output_tokens=1_000_100, reasoning_tokens=0)
+    assert cost_nano(price, replace(whole, reasoning_tokens=thought)) == cost_nano(price, whole)
+
+
+def test_a_part_larger_than_its_whole_is_charged_as_it_is() -> None:
+    one_nano = price(input_pico=1000, output_pico=1000)
+    assert cost_nano(one_nano, Usage(input_tokens=0, output_tokens=2, reasoning_tokens=5)) == 5
+    assert cost_nano(one_nano, Usage(input_tokens=0, output_tokens=0, cached_input_tokens=4)) == 300
 
 
 @given(price=prices, usage=usages, dearer=st.integers(min_value=0, max_value=10**9))
