@@ -64,14 +64,26 @@ _GOOD_FIELDS: Mapping[str, tuple[Any, ...]] = {
     "tools": ([{"type": "function", "function": {"name": "f"}}], []),
     "tool_choice": ("auto", {"type": "function"}),
     "response_format": ({"type": "json_object"}, {"type": "text"}),
-    "stream": (False,),
+    "stream": (False, True, True),
     "model": (
         "auto", "auto", "small-1", "large-1", "demo/small-1", "demo/large-1", "quick", "gpt-nothing",
         "demo/nothing", "other/small-1",
     ),
 }  # fmt: skip
+#: Of OpenAI's route alone; the last two are none that anybody knows, and one that is wrong.
+_MORE_FIELDS: Mapping[str, tuple[Any, ...]] = {
+    "stream_options": ({"include_usage": True}, {"include_usage": False}, {}, None),
+    "max_completion_tokens": (3, 1000),
+    "logprobs": (True, False),
+    "parallel_tool_calls": (False,),
+    "prompt_cache_key": ("p", "q"),
+    "safety_identifier": ("s",),
+    "service_tier": ("auto",),
+    "functions": ([{"name": "f"}],),
+    "made_up": (1, {"a": [1]}),
+    "reasoning_effort": (7, "low"),
+}
 _WRONG_FIELDS: tuple[tuple[str, Any], ...] = (
-    ("stream", True),
     ("stream", "yes"),
     ("temperature", "hot"),
     ("temperature", 3),
@@ -218,6 +230,8 @@ class Caller:
     changes: tuple[Change, ...] = CHANGES
     every: int = 30
     """How many steps lie between two changes, on average."""
+    streams: bool = True
+    """Whether answers are asked for as streams, too."""
     _made: int = field(default=0, init=False)
 
     def steps(self, requests: int) -> Iterator[Asked | Change]:
@@ -232,6 +246,7 @@ class Caller:
         kinds: tuple[tuple[float, Callable[[], Asked]], ...] = (
             (45, self._ordinary),
             (25, self._with_fields),
+            (25, self._completing),
             (7, self._with_a_wrong_field),
             (5, self._broken),
             (6, self._oddly_signed),
@@ -249,6 +264,17 @@ class Caller:
 
     def _with_fields(self) -> Asked:
         return self._of(self._json(self._question()))
+
+    def _completing(self) -> Asked:
+        """Ask at OpenAI's route."""
+        question = self._question()
+        prompt = question.pop("prompt", None)
+        question.setdefault("messages", [{"role": "user", "content": prompt}])
+        for name in self.dice.sample(list(_MORE_FIELDS), self.dice.choice((0, 0, 1, 2))):
+            question[name] = self.dice.choice(_MORE_FIELDS[name])
+        asked = self._of(self._json(question))
+        path = "/v1/chat/completions"
+        return Asked(role=asked.role, request=Request(**{**vars(asked.request), "path": path}))
 
     def _with_a_wrong_field(self) -> Asked:
         question = self._question() if self.dice.random() < 0.5 else {"prompt": self._prompt()}
@@ -345,6 +371,10 @@ class Caller:
         question = self._asking()
         for name in self.dice.sample(list(_GOOD_FIELDS), self.dice.choice((0, 1, 1, 1, 2, 3))):
             question[name] = self.dice.choice(_GOOD_FIELDS[name])
+        if self.streams and self.dice.random() < 0.3:
+            question["stream"] = True
+        elif not self.streams:
+            question.pop("stream", None)
         if self.dice.random() < 0.4:
             question["cache"] = self._cache()
         return question

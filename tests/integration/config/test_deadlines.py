@@ -69,11 +69,6 @@ def test_the_publisher_of_policies_is_bounded() -> None:
         assert_bounded(client.connection_pool, most_s=1.0)
 
 
-async def test_the_upstream_client_connects_within_a_deadline(parts: runtime.RunningParts) -> None:
-    # Its other deadline is each call's own; that it trusts no environment is in gateway/test_upstream.py.
-    assert parts.upstream._extensions["timeout"]["connect"] == settings.UPSTREAM_CONNECT_SECONDS
-
-
 def test_celery_publishes_once_within_the_embedding_budget() -> None:
     transport = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     assert transport["socket_timeout"] < settings.EMBEDDING_BUDGET_SECONDS

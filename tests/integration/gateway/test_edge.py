@@ -487,7 +487,7 @@ async def caller_of(house: House, key: str) -> Caller:
 def hold(house: House, caller: Caller, body: bytes, text: str) -> None:
     """Put an answer to this question into memory, as an L1 hit would."""
     known = Admission(Arrival.now(), caller)
-    plan = plan_call(call_of(read_question(body), known, "/chat"))
+    plan = plan_call(call_of(read_question(body, "/chat"), known, "/chat"))
     assert isinstance(plan, Plan)
     house.parts.memory.put(
         plan.tenant_id, caller.tenant.version, plan.prints.exact, answer(text=text, entry=uuid4())

@@ -43,6 +43,7 @@ from tests.asgi_calls import Application, Reply, send
 from tests.chat_requests import CHANGES, Asked, Caller, Change
 from tests.demo_upstream import Demo
 from tests.gateway_house import House, WordEmbedder, open_house
+from tests.sse import events
 
 _REQUESTS = int(os.environ.get("HALFPENNY_DIFFERENTIAL_REQUESTS", "1500"))
 _SEED = int(os.environ.get("HALFPENNY_DIFFERENTIAL_SEED", "3"))
@@ -219,16 +220,27 @@ class Doors:
 
 def body_of(reply: Reply, door: Door) -> object:
     """Return the body with its members in order, less ids and times."""
-    if reply.values("content-type") != [b"application/json"]:
-        return reply.body
-    body = json.loads(reply.body)
-    if "timings_ms" in body:
+    match reply.values("content-type"):
+        case [b"application/json"]:
+            return json.dumps(_timeless_body(json.loads(reply.body), reply, door))
+        case [b"text/event-stream; charset=utf-8"]:
+            *said, end = events(reply.body)
+            return [json.dumps(_timeless_body(each, reply, door)) for each in said] + [json.dumps(end)]
+        case _:
+            return reply.body
+
+
+def _timeless_body(body: Any, reply: Reply, door: Door) -> Any:
+    if isinstance(body, dict) and "timings_ms" in body:
         assert set(body["timings_ms"]) == {"total", "upstream"}
         assert body["cache"]["age_s"] is None or 0 <= body["cache"]["age_s"] < 600
         assert body.pop("id").encode() in reply.values("x-request-id")
         body["timings_ms"] = body["cache"]["age_s"] = None
         body["cache"]["entry"] = door.called(body["cache"]["entry"])
-    return json.dumps(body)
+    if isinstance(body, dict) and str(body.get("object", "")).startswith("chat.completion"):
+        assert body["id"].removeprefix("chatcmpl-").encode() in reply.values("x-request-id")[0]
+        body["id"] = body["created"] = None
+    return body
 
 
 def fields_of(reply: Reply) -> list[tuple[str, str]]:
@@ -279,7 +291,9 @@ def kinds_of(reply: Reply | None, records: list[CallRecord]) -> list[str]:
     """Say what became of a request, to know whether the generator met everything."""
     if reply is None:
         return ["no answer"]
-    return [str(reply.status), *(record.cache_status for record in records if record.cache_status)]
+    ways = [record.cache_status for record in records if record.cache_status]
+    streamed = [f"streamed {record.cache_status}" for record in records if record.stream]
+    return [str(reply.status), *ways, *streamed]
 
 
 @contextmanager
@@ -298,9 +312,11 @@ def counted_inside(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int
         yield lambda: calls
 
 
-async def compared(doors: Doors, requests: int, changes: tuple[Change, ...] = CHANGES) -> None:
+async def compared(
+    doors: Doors, requests: int, changes: tuple[Change, ...] = CHANGES, *, streams: bool = True
+) -> None:
     """Send that many requests through all doors and compare what they came to."""
-    caller = Caller(doors.dice, changes)
+    caller = Caller(doors.dice, changes, streams=streams)
     for number, step in enumerate(caller.steps(requests)):
         if isinstance(step, str):
             await doors.change(step)
@@ -352,13 +368,15 @@ async def test_the_edge_answers_like_the_full_stack(house: House, settings: Sett
         house, settings, edge=application, full=InboundGuard(cast(ASGI3Application, django_application))
     )
     without_tls = tuple(change for change in CHANGES if change != "tls")
-    await compared(doors, _THROUGH_THE_FULL_STACK, without_tls)
+    # Streams never come that way: what sends them is the lean handler.
+    await compared(doors, _THROUGH_THE_FULL_STACK, without_tls, streams=False)
     assert doors.tally["hit_exact"] > _THROUGH_THE_FULL_STACK / 10
 
 
 def assert_everything_was_met(doors: Doors) -> None:
     """A generator that stops meeting a kind of ending would compare less than it says."""
-    statuses = {200, 401, 403, 404, 405, 413, 415, 422, 429, errors.DRAINING.status}
+    statuses = {200, 400, 401, 403, 404, 405, 413, 415, 422, 429, errors.DRAINING.status}
     ways = {"hit_exact", "hit_semantic", "miss", "bypass", "refresh"}
-    wanted = {str(status) for status in statuses} | ways | {"no answer"} | set(CHANGES)
+    streamed = {f"streamed {way}" for way in ("hit_exact", "hit_semantic", "miss", "bypass")}
+    wanted = {str(status) for status in statuses} | ways | streamed | {"no answer"} | set(CHANGES)
     assert wanted <= set(doors.tally), doors.tally

@@ -14,6 +14,10 @@ SECRET_QUESTION = f"What does the code word {CANARY} mean in our company?"
 #: Every route of the API, asked as the outsider; a new route fails the test until it is listed.
 ASKED = {
     "/chat": ("POST", {"prompt": SECRET_QUESTION.replace(CANARY, "zebra")}),
+    "/v1/chat/completions": (
+        "POST",
+        {"messages": [{"role": "user", "content": SECRET_QUESTION.replace(CANARY, "zebra")}]},
+    ),
     "/stats": ("GET", None),
     "/cache": ("DELETE", {"all": True, "dry_run": False}),
     "/v1/models": ("GET", None),
