@@ -189,21 +189,12 @@ async def test_names_of_users_reach_the_vendor_only_salted(claude: Claude) -> No
 
 
 @pytest.mark.parametrize(
-    ("fields", "param"),
-    [
-        ({"n": 2}, "n"),
-        ({"temperature": 1.5}, "temperature"),
-        ({"response_format": {"type": "json_object"}}, None),
-    ],
+    "fields", [{"n": 2}, {"temperature": 1.5}, {"response_format": {"type": "json_object"}}], ids=str
 )
-async def test_what_it_cannot_express_is_told(
-    claude: Claude, fields: dict[str, Any], param: str | None
-) -> None:
+async def test_what_it_cannot_express_is_told(claude: Claude, fields: dict[str, Any]) -> None:
     response = await claude.post("Hello", **fields)
     assert response.status_code == 400, response.text
-    error = response.json()["error"]
-    assert error["code"] == "unsupported_parameter"
-    assert param is None or error["param"] in (None, param)
+    assert response.json()["error"]["code"] == "unsupported_parameter"
     assert claude.vendor.received == []
 
 
