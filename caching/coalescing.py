@@ -47,6 +47,8 @@ class Lead:
     def __init__(self, *, leased: bool) -> None:
         """leased: no other process leads; else that is not known."""
         self.leased = leased
+        self.took_over = False
+        """Whether the caller waited for another leader before."""
         self._ending: asyncio.Future[LeadEnding] = asyncio.get_running_loop().create_future()
 
     def finish(self, ending: LeadEnding) -> None:
@@ -158,7 +160,7 @@ class Flights:
                 case Held(token=holder):
                     if leader not in (None, holder):
                         flight.lose_leader()
-                    leader = holder
+                    leader, flight.is_led = holder, True
                 case Ended(ending=Ending.UNSHARED):
                     return None
                 case Ended(age_s=age_s):
@@ -201,6 +203,8 @@ class _Flight:
 
     def __init__(self) -> None:
         self.landed = False
+        self.is_led = False
+        """Whether there is or was a leader, here or in another process."""
         self._lead: Lead | None = None
         self._waiting: dict[_Waiter, None] = {}
 
@@ -231,7 +235,7 @@ class _Flight:
         for waiter in list(self._waiting):
             del self._waiting[waiter]
             if not waiter.told.done():
-                self._lead = lead
+                lead.took_over, self.is_led, self._lead = self.is_led, True, lead
                 waiter.told.set_result(lead)
                 return True
         return False

@@ -71,13 +71,13 @@ class _Passing:
 
 
 async def ask(
-    plan: Plan, parts: Parts, report: CacheReport, relay: Relay | None = None
+    plan: Plan, parts: Parts, report: CacheReport, relay: Relay | None, began: float
 ) -> Asked | Unanswered:
     """Ask the plan's targets, in order, until the deadline of the call.
 
     report: what the caches did, for the head of a streamed answer, which goes through the relay as it comes.
+    began: when the call began to wait for upstream, on time.monotonic(); another call may have asked first.
     """
-    started = time.monotonic()
     catalog = plan.call.admission.gateway.part(Catalog)
     body = {"messages": list(plan.call.messages), **plan.call.params, **plan.call.passed}
     with tracing.stage("ask_upstream"):
@@ -86,12 +86,12 @@ async def ask(
             plan.targets,
             {access.slug: access for access in catalog.providers},
             body,
-            deadline=started + settings.UPSTREAM_TOTAL_SECONDS,
+            deadline=began + settings.UPSTREAM_TOTAL_SECONDS,
             max_attempts=settings.UPSTREAM_MAX_ATTEMPTS,
             budget=parts.retry_budget,
             passing=_Passing(relay=relay, plan=plan, report=report, body=body) if relay else None,
         )
-    upstream_ms = (time.monotonic() - started) * 1000
+    upstream_ms = (time.monotonic() - began) * 1000
     if isinstance(result, Answered):
         return Asked(
             answer=_answer(plan, result),

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from caching.coalescing import Flights
 from caching.embedding import Embedder
 from caching.exact import ExactStore
 from caching.memory import AnswerMemory
@@ -24,6 +25,8 @@ class Parts(Protocol):
     def semantic(self) -> SemanticStore: ...
     @property
     def storer(self) -> Storer: ...
+    @property
+    def flights(self) -> Flights: ...
     @property
     def upstream(self) -> Upstream: ...
     @property

@@ -3,7 +3,8 @@
     1. plan            pure: target, complexity, cacheability, fingerprint; unknown or forbidden models end here
     2. recall exact    memory, then L1, by fingerprint          unavailable: the call goes on, and says so
     3. recall similar  L2 by meaning, guards, decision          unavailable: the call goes on, and says so
-    4. ask upstream    retries, then the next target            failed: a refusal that names no provider
+    4. ask upstream    one call for all who ask the same,       nobody answers for this call: it asks by itself
+                       retries, then the next target            failed: a refusal that names no provider
     5. store           complete ordinary answers, not awaited   failed: counted, the caller has its answer
 
 A streamed answer goes to the caller through the relay while stage 4 still runs; the outcome comes at its end.
@@ -13,9 +14,10 @@ Admission comes before (gateway.admission), the record after (gateway.records), 
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from caching.recall import ExactHit, ExactRecall, SimilarHit
-from gateway import asking, recalling, storing, tracing
+from gateway import asking, coalescing, recalling, storing, tracing
 from gateway.call import ChatCall, ChatOutcome
 from gateway.errors import Refusal
 from gateway.parts import Parts
@@ -50,7 +52,10 @@ async def answer(
         return recalling.served_similar(plan, similar, similar.outcome)
 
     report = recalling.report_of_miss(plan, exact, similar)
-    asked = await asking.ask(plan, parts, report, relay)
+    ask = partial(asking.ask, plan, parts, report, relay)
+    asked = await coalescing.ask_once(plan, parts, ask)
+    if isinstance(asked, coalescing.Followed):
+        return recalling.served_coalesced(plan, asked.answer, asked.waited_ms)
     if isinstance(asked, asking.Unanswered):
         return asking.refused(plan, asked, report)
 

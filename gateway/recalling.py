@@ -4,6 +4,7 @@ import functools
 import math
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -42,12 +43,15 @@ def held(plan: Plan, parts: Parts) -> HeldAnswer | None:
     """
     if not plan.reads_exact:
         return None
-    call = plan.call
-    caller = call.admission.caller
-    found = parts.memory.get(plan.tenant_id, caller.tenant.version, plan.prints.exact)
-    if found is None or found.answer.model not in caller.usable_models:
-        return None
-    return found if recall.is_young(found.answer, call.cache.max_age_s) else None
+    version = plan.call.admission.caller.tenant.version
+    found = parts.memory.get(plan.tenant_id, version, plan.prints.exact)
+    return found if found and may_serve(plan, found.answer) else None
+
+
+def may_serve(plan: Plan, answer: StoredAnswer) -> bool:
+    """Whether the call's key may use the answer's model, and the answer is young enough for the call."""
+    usable = answer.model in plan.call.admission.caller.usable_models
+    return usable and recall.is_young(answer, plan.call.cache.max_age_s)
 
 
 def hold(plan: Plan, parts: Parts, answer: StoredAnswer) -> HeldAnswer:
@@ -102,6 +106,13 @@ async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
 def served_exact(plan: Plan, hit: ExactHit) -> ChatOutcome:
     report = CacheReport(status="hit_exact", **_place(hit.answer, hit.age_s))
     return _served(plan, hit.answer, report, hit.text_json)
+
+
+def served_coalesced(plan: Plan, answer: StoredAnswer, waited_ms: float) -> ChatOutcome:
+    """Serve the answer that another call was given; it was upstream's to keep this one waiting, not ours."""
+    age_s = max(0.0, time.time() - answer.created_at)
+    report = CacheReport(status="hit_exact", reason="coalesced", **_place(answer, age_s))
+    return replace(_served(plan, answer, report), upstream_ms=waited_ms)
 
 
 def served_similar(plan: Plan, recalled: SimilarRecall, hit: SimilarHit) -> ChatOutcome:

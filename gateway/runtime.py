@@ -10,8 +10,10 @@ from analytics import metrics
 from analytics.live import live
 from analytics.record import FinishedCall
 from analytics.recording import StreamRecordSink
+from caching.coalescing import Flights
 from caching.embedding import CeleryEmbedder
 from caching.exact import RedisExactStore
+from caching.leases import RedisLeases
 from caching.memory import AnswerMemory
 from caching.semantic import PostgresSemanticStore
 from caching.storing import Storer
@@ -41,6 +43,8 @@ class RunningParts:
     embedder: CeleryEmbedder
     semantic: PostgresSemanticStore
     storer: Storer
+    leases: RedisLeases
+    flights: Flights
     upstream: HttpxUpstream
     retry_budget: RetryBudget
     records: StreamRecordSink
@@ -83,12 +87,14 @@ class RunningParts:
 
     async def stop(self) -> None:
         """Write what is still to be written, then let go of every connection."""
+        await self.flights.close()
         await self.storer.drain()
         await self.records.stop()
         self.call_log.stop()
         await self.embedder.stop()
         await self.policies.stop()
         await self.limiter.close()
+        await self.leases.close()
         await self.exact.close()
         await self.upstream.aclose()
         await live.close()
@@ -139,7 +145,7 @@ def drain() -> None:
 
 def _make() -> RunningParts:
     database = TenantDatabase()
-    exact, embedder = RedisExactStore(), CeleryEmbedder()
+    exact, leases, embedder = RedisExactStore(), RedisLeases(), CeleryEmbedder()
     semantic = PostgresSemanticStore(database)
     policies = PolicyStore()
     return RunningParts(
@@ -152,6 +158,8 @@ def _make() -> RunningParts:
         embedder=embedder,
         semantic=semantic,
         storer=Storer(exact, semantic, embedder),
+        leases=leases,
+        flights=Flights(leases, exact),
         upstream=HttpxUpstream(),
         retry_budget=RetryBudget(),
         records=StreamRecordSink(),

@@ -11,7 +11,7 @@ from gateway.planning import Plan
 
 def keep(plan: Plan, asked: Asked, vector: Vector | None, parts: Parts) -> None:
     """Begin to store a complete ordinary answer, if the call may write; never waits."""
-    if not plan.writes or not _is_ordinary(asked.answer) or _is_too_personal(plan, asked.answer):
+    if not may_keep(plan, asked.answer):
         return
     if plan.rules.exact_enabled:
         recalling.hold(plan, parts, asked.answer)
@@ -23,6 +23,11 @@ def keep(plan: Plan, asked: Asked, vector: Vector | None, parts: Parts) -> None:
         exact=plan.rules.exact_enabled,
         semantic=plan.writes_similar,
     )
+
+
+def may_keep(plan: Plan, answer: StoredAnswer) -> bool:
+    """Whether the call may write and the answer is one for later calls: complete, ordinary, nobody's alone."""
+    return plan.writes and _is_ordinary(answer) and not _is_too_personal(plan, answer)
 
 
 def keep_copy(plan: Plan, answer: StoredAnswer, parts: Parts) -> None:

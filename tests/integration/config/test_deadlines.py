@@ -54,7 +54,7 @@ def parts(house: House) -> runtime.RunningParts:
     return house.parts
 
 
-@pytest.mark.parametrize("name", ["policies", "limiter", "exact", "records"])
+@pytest.mark.parametrize("name", ["policies", "limiter", "exact", "leases", "records"])
 async def test_each_part_asks_redis_within_a_deadline_and_once(
     parts: runtime.RunningParts, name: str
 ) -> None:

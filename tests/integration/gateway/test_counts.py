@@ -16,12 +16,13 @@ state Redis each time; "leased": larger limits or none, whose permits are in han
 | L1 hit, leased                            |   0   |   1   |  0  |    0     |    0    |
 | L1 hit, exact: both at once               |   1   |   1   |  0  |    0     |    0    |
 | L2 hit, and its copy to L1                |   0   |   2   |  2  |    0     |    0    |
-| miss, and both its stores                 |   0   |   2   |  4  |    1     |    0    |
-| miss without L2, and its store            |   0   |   2   |  0  |    1     |    0    |
+| miss, and both its stores                 |   2   |   2   |  4  |    1     |    0    |
+| miss without L2, and its store            |   2   |   2   |  0  |    1     |    0    |
 | refresh without L2, and its store         |   0   |   1   |  0  |    1     |    0    |
 | bypass (cache off)                        |   0   |   0   |  0  |    1     |    0    |
 | 422, broken body                          |   0   |   0   |  0  |    0     |    0    |
 
+A miss claims the lease of its question before it asks upstream, and ends it without waiting (decision 13).
 The embedding worker is stood in for: its round trips belong to the embedding tests.
 """
 
@@ -108,7 +109,7 @@ class Meter:
 
     async def settle(self) -> None:
         """Forget all that was counted, when nothing of it is still under way."""
-        await self.house.parts.storer.drain()
+        await self.finish()
         await asyncio.sleep(0.06)
         for counted in (self.state.taken(), self.cache.taken(), self.statements, self.hops):
             counted.clear()
@@ -118,7 +119,7 @@ class Meter:
         """Ask once; status, cache: how the call has to end, lest something else is counted."""
         await self.settle()
         response = await self.house.post(key, body)
-        await self.house.parts.storer.drain()
+        await self.finish()
         statements, hops = len(self.statements), len(self.hops)
         assert response.status_code == status, response.text
         assert response.headers.get("x-gateway-cache", "") == cache
@@ -129,6 +130,11 @@ class Meter:
             upstream=self.house.demo.calls(),
             threads=hops,
         )
+
+    async def finish(self) -> None:
+        """Wait for what calls leave to be done after them."""
+        await self.house.parts.storer.drain()
+        await self.house.parts.flights.drain()
 
     def forget_memory(self) -> None:
         """What this process holds is gone: the same as another process."""
@@ -291,7 +297,7 @@ async def test_a_semantic_hit_costs_one_search_and_its_copy(meter: Meter) -> Non
 
 async def test_a_miss_costs_one_search_one_call_and_its_stores(meter: Meter) -> None:
     costs = await meter.costs(meter.house.alice, {"prompt": CAPITAL}, status=200, cache="miss")
-    assert costs == Costs(cache=2, sql=4, upstream=1)
+    assert costs == Costs(state=2, cache=2, sql=4, upstream=1)
 
 
 async def test_a_miss_without_the_semantic_cache_asks_no_sql(meter: Meter) -> None:
@@ -299,7 +305,7 @@ async def test_a_miss_without_the_semantic_cache_asks_no_sql(meter: Meter) -> No
     await meter.house.ask(meter.house.alice, "Warm up under the new policy, please")
     asked_before = await last_statements()
     costs = await meter.costs(meter.house.alice, {"prompt": CAPITAL}, status=200, cache="miss")
-    assert costs == Costs(cache=2, upstream=1)
+    assert costs == Costs(state=2, cache=2, upstream=1)
     assert await last_statements() == asked_before
 
 

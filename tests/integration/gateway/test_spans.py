@@ -34,7 +34,14 @@ def taken(exporter: InMemorySpanExporter) -> dict[str, ReadableSpan]:
 
 async def test_each_call_leaves_the_stages_that_ran(house: House, spans: InMemorySpanExporter) -> None:
     await house.ask(house.alice, CAPITAL)
-    assert set(taken(spans)) == {"chat", "plan", "recall_exact", "recall_similar", "ask_upstream"}
+    assert set(taken(spans)) == {
+        "chat",
+        "plan",
+        "recall_exact",
+        "recall_similar",
+        "coalesce",
+        "ask_upstream",
+    }
     assert await house.status(house.alice, CAPITAL) == "hit_exact"
     assert set(taken(spans)) == {"chat", "plan", "recall_exact"}
     assert await house.status(house.alice, REPHRASED) == "hit_semantic"

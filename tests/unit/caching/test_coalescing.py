@@ -76,6 +76,7 @@ async def test_one_of_many_callers_leads_and_the_others_get_its_answer(town: Tow
     lead = await the_one_told(calls)
     assert isinstance(lead, Lead)
     assert lead.leased
+    assert not lead.took_over
     given = answer()
     lead.finish(given)
     assert await asyncio.gather(*calls) == [given] * 49
@@ -134,6 +135,7 @@ async def test_after_a_failed_leader_exactly_one_takes_over(town: Town, there: b
     failing.finish(Ending.FAILED)
     lead = await the_one_told(calls)
     assert isinstance(lead, Lead)
+    assert lead.took_over
     given = answer()
     lead.finish(given)
     assert await asyncio.gather(*calls) == [given] * 9
