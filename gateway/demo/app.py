@@ -78,7 +78,11 @@ class DemoUpstream:
         # The ledger may be emptied meanwhile: the call ends in the one that it began in.
         ledger = self._ledger
         entry = ledger.add(
-            model=body["model"], prompt=prompt, fault=fault.name if fault else None, stream=streamed
+            model=body["model"],
+            prompt=prompt,
+            fault=fault.name if fault else None,
+            stream=streamed,
+            fields=sorted(body),
         )
         answering = self._answer(body, headers, fault, send)
         hung_up = True

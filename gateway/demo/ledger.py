@@ -18,13 +18,16 @@ class Ledger:
         self._by_model: Counter[str] = Counter()
         self._last: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
-    def add(self, *, model: str, prompt: str, fault: str | None, stream: bool) -> dict[str, Any]:
-        """Note a call and return its entry, to be given to `ended`."""
+    def add(
+        self, *, model: str, prompt: str, fault: str | None, stream: bool, fields: list[str]
+    ) -> dict[str, Any]:
+        """Note a call and return its entry, to be given to `ended`. fields: the names of those it had."""
         entry = {
             "model": model,
             "prompt": prompt[:_KEPT_CHARS],
             "fault": fault,
             "stream": stream,
+            "fields": fields,
             "began_at": time.time(),
             "ended_at": None,
             "hung_up": False,
