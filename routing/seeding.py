@@ -64,6 +64,7 @@ class Vendor:
     key_variable: str
     base_url: str
     offers: tuple[Offer, ...]
+    kind: Provider.Kind = Provider.Kind.OPENAI
 
 
 _VENDORS = (
@@ -91,7 +92,8 @@ _VENDORS = (
         slug="gemini",
         name="Google Gemini",
         key_variable="GEMINI_API_KEY",
-        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        kind=Provider.Kind.GEMINI,
         offers=(
             Offer(
                 name="gemini-3.5-flash-lite",
@@ -141,6 +143,7 @@ _VENDORS = (
         name="Anthropic",
         key_variable="ANTHROPIC_API_KEY",
         base_url="https://api.anthropic.com/v1",
+        kind=Provider.Kind.ANTHROPIC,
         offers=(
             Offer(
                 name="claude-haiku-5-5",
@@ -200,7 +203,7 @@ def seed_from_environment(environment: Mapping[str, str] = os.environ) -> list[s
     slugs = []
     for vendor in _VENDORS:
         if secret := environment.get(vendor.key_variable):
-            provider = _provider(vendor.slug, vendor.name, vendor.base_url)
+            provider = _provider(vendor.slug, vendor.name, vendor.base_url, vendor.kind)
             _key(provider, secret)
             for offer in vendor.offers:
                 _model(provider, offer)
@@ -224,8 +227,11 @@ def _seed_target(url: str, environment: Mapping[str, str]) -> None:
     _model(provider, Offer(name=name, tier=Model.Tier.STRONG, context_tokens=128_000, rates=()))
 
 
-def _provider(slug: str, name: str, base_url: str) -> Provider:
-    return Provider.objects.get_or_create(slug=slug, defaults={"name": name, "base_url": base_url})[0]
+def _provider(
+    slug: str, name: str, base_url: str, kind: Provider.Kind = Provider.Kind.OPENAI
+) -> Provider:
+    defaults = {"name": name, "base_url": base_url, "kind": kind}
+    return Provider.objects.get_or_create(slug=slug, defaults=defaults)[0]
 
 
 def _key(provider: Provider, secret: str) -> None:

@@ -71,6 +71,8 @@ def test_each_key_in_the_environment_adds_its_provider() -> None:
     assert seed_from_environment(KEYS) == ["openai", "gemini", "deepseek", "anthropic"]
     catalog = build_catalog()
     assert len(catalog.targets) == 8
+    kinds = {provider.slug: provider.kind for provider in catalog.providers}
+    assert kinds == {"openai": "openai", "gemini": "gemini", "deepseek": "openai", "anthropic": "anthropic"}
     for provider in catalog.providers:
         assert provider.base_url.startswith("https://")
         opened = [open_key(provider.id, key).get_secret_value() for key in provider.encrypted_keys]
