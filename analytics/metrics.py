@@ -63,7 +63,7 @@ class CallMetrics(Collector):
         )
         self._first_token = Spans(
             "halfpenny_first_token_seconds",
-            "Time from request to the first piece of an answer that upstream streamed.",
+            "Time from asking upstream to the first piece of a streamed answer.",
             _FIRST_TOKEN_SECONDS,
         )
         self._estimated = 0

@@ -9,7 +9,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from caching.answers import StoredAnswer
-from gateway import completion, errors, tracing
+from gateway import errors, tokens, tracing
 from gateway.attempts import Answered, Attempt, Failed, ask_with_retries
 from gateway.call import CacheReport, ChatOutcome, PartialAnswer
 from gateway.errors import Refusal
@@ -100,7 +100,7 @@ async def ask(
             first_token_ms=result.answer.first_token_ms,
             attempts=result.attempts,
         )
-    partial, cost = partial_of(relay) if relay else (None, 0)
+    partial, cost = await partial_of(relay) if relay else (None, 0)
     return Unanswered(failed=result, upstream_ms=upstream_ms, partial=partial, cost_nano=cost)
 
 
@@ -131,11 +131,11 @@ def refused(plan: Plan, unanswered: Unanswered, report: CacheReport) -> ChatOutc
     )
 
 
-def hung_up(relay: Relay | None, upstream_ms: float) -> ChatOutcome:
-    """Return how a call ends whose caller went away; what was sent of a stream has its cost."""
-    if relay is None or (opening := relay.opening) is None:
-        return ChatOutcome(hung_up=True)
-    partial, cost = partial_of(relay)
+async def hung_up(relay: Relay, upstream_ms: float) -> ChatOutcome:
+    """Return how a stream ends whose caller went away; what was sent of it has its cost."""
+    opening = relay.opening
+    assert opening is not None
+    partial, cost = await partial_of(relay)
     return ChatOutcome(
         hung_up=True,
         partial=partial,
@@ -147,11 +147,11 @@ def hung_up(relay: Relay | None, upstream_ms: float) -> ChatOutcome:
     )
 
 
-def broken_off(relay: Relay, refusal: Refusal) -> ChatOutcome:
+async def broken_off(relay: Relay, refusal: Refusal) -> ChatOutcome:
     """Return how a stream ends that we end ourselves in its midst."""
     opening = relay.opening
     assert opening is not None
-    partial, cost = partial_of(relay)
+    partial, cost = await partial_of(relay)
     return ChatOutcome(
         refusal=refusal,
         partial=partial,
@@ -162,17 +162,21 @@ def broken_off(relay: Relay, refusal: Refusal) -> ChatOutcome:
     )
 
 
-def partial_of(relay: Relay) -> tuple[PartialAnswer | None, int]:
+async def partial_of(relay: Relay) -> tuple[PartialAnswer | None, int]:
     """Return what was sent of an answer, and its cost in nano-USD: the provider charges for it too."""
     opening = relay.opening
     if opening is None:
         return None, 0
-    usage = completion.estimate_usage(opening.body, relay.said)
+    usage = await tokens.in_background(
+        tokens.partial_usage, opening.body, relay.said, opening.target.upstream_name, relay.reported
+    )
     partial = PartialAnswer(
         model=opening.target.name,
         provider=opening.target.provider,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
     )
     return partial, cost_of(opening.target, usage)
 

@@ -137,7 +137,10 @@ async def answer_chat(request: HttpRequest, question: Question) -> HttpResponse 
         outcome = await answering
     except asyncio.CancelledError:
         answering.cancel()
-        parts.finish(record_of(admission, call.endpoint, asking.hung_up(relay, 0.0), call))
+        if relay is not None and relay.begun:
+            parts.finish_soon(_hang_up_recorded(call, relay, 0.0, parts))
+        else:
+            parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
         raise
     parts.finish(record_of(admission, call.endpoint, outcome, call))
     return _rendered(admission, outcome, call)
@@ -157,6 +160,13 @@ async def _answer(
     return replace(outcome, refusal=errors.as_seen_at(call.endpoint, outcome.refusal))
 
 
+async def _hang_up_recorded(call: ChatCall, relay: Relay, upstream_ms: float, parts: RunningParts) -> None:
+    """Take note of a stream whose caller went away, once it is counted what was sent of it."""
+    total_ms = call.admission.arrival.elapsed_ms()
+    outcome = await asking.hung_up(relay, upstream_ms)
+    parts.finish(record_of(call.admission, call.endpoint, outcome, call, total_ms))
+
+
 def _streamed(
     call: ChatCall, relay: Relay, answering: "asyncio.Future[ChatOutcome]", parts: RunningParts
 ) -> StreamedAnswer:
@@ -170,8 +180,11 @@ def _streamed(
     def finish(outcome: ChatOutcome) -> None:
         parts.finish(record_of(admission, call.endpoint, outcome, call))
 
+    def hung_up(spent_ms: float) -> None:
+        parts.finish_soon(_hang_up_recorded(call, relay, spent_ms, parts))
+
     return StreamedAnswer(
-        streams.Stream(call, form, relay, answering, finish),
+        streams.Stream(call, form, relay, answering, finish=finish, hung_up=hung_up),
         content_type=form.content_type.decode(),
         headers=_as_text(
             headers.of_outcome(shown(admission.arrival.request_id), admission.limits, so_far, total_ms)

@@ -7,9 +7,16 @@ from gateway.request_id import shown
 
 
 def record_of(
-    admission: Admission, endpoint: str, outcome: ChatOutcome, call: ChatCall | None = None
+    admission: Admission,
+    endpoint: str,
+    outcome: ChatOutcome,
+    call: ChatCall | None = None,
+    total_ms: float | None = None,
 ) -> CallRecord:
-    """Return the record of a call. `call` is None when the call ended before its body was understood."""
+    """Return the record of a call. `call` is None when the call ended before its body was understood.
+
+    total_ms: what it took, if it ended before this moment.
+    """
     cache, route, answer = outcome.cache, outcome.route, outcome.answer or outcome.partial
     return CallRecord(
         id=admission.arrival.request_id,
@@ -18,7 +25,7 @@ def record_of(
         key_public_id=admission.key.public_id,
         endpoint=endpoint,
         status=outcome.status,
-        total_ms=admission.arrival.elapsed_ms(),
+        total_ms=admission.arrival.elapsed_ms() if total_ms is None else total_ms,
         policy_version=admission.tenant.version,
         error_code=outcome.refusal.code if outcome.refusal else "",
         client_request_id=admission.arrival.client_request_id,
@@ -44,6 +51,7 @@ def record_of(
         cost_nano=outcome.cost_nano,
         saved_nano=outcome.saved_nano,
         upstream_ms=outcome.upstream_ms,
+        first_token_ms=outcome.first_token_ms,
         attempts=[dict(attempt) for attempt in outcome.attempts],
     )
 

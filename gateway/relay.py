@@ -13,6 +13,7 @@ from gateway.call import CacheReport, RouteReport
 from gateway.errors import Refusal
 from gateway.providers.dialect import Chunk
 from routing.catalog import Target
+from routing.pricing import Usage
 
 #: Characters that wait for a slow caller before the upstream has to wait too.
 _MOST_WAITING = 256 * 1024
@@ -41,6 +42,8 @@ class Relay:
         """Set before the first piece."""
         self.refusal: Refusal | None = None
         """Why the stream has to end early, if it has to (`end_early`)."""
+        self.reported: Usage | None = None
+        """What the provider has said of the usage so far."""
         self._chunks: list[Chunk] = []
         self._waiting = 0
         self._said: list[str] = []
@@ -100,7 +103,8 @@ class Relay:
             await self._reader
 
     def _note(self, chunk: Chunk) -> int:
-        """Keep the texts of a piece; return its length in characters, roughly."""
+        """Keep the texts of a piece, and its usage; return its length in characters, roughly."""
+        self.reported = chunk.usage or self.reported
         size = 0
         for choice in chunk.choices:
             for name, value in choice["delta"].items():

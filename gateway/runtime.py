@@ -1,7 +1,9 @@
 """The parts of a running web process: made once, found by every request, stopped with the process."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakSet
 
 from django.conf import settings
@@ -52,6 +54,8 @@ class RunningParts:
     draining: bool = False
     relays: "WeakSet[Relay]" = field(default_factory=WeakSet)
     """The streams that are open."""
+    ending: set[asyncio.Task[None]] = field(default_factory=set)
+    """What `finish_soon` was given and is not done."""
 
     async def answer(
         self, call: ChatCall, begun: Begun | None = None, relay: Relay | None = None
@@ -78,6 +82,12 @@ class RunningParts:
         metrics.observe(call)
         self.call_log.put(call)
 
+    def finish_soon(self, finishing: Coroutine[Any, Any, None]) -> None:
+        """Run what takes note of an ended call after some work that nobody waits for."""
+        task = asyncio.create_task(finishing)
+        self.ending.add(task)
+        task.add_done_callback(self.ending.discard)
+
     async def start(self) -> None:
         await self.database.open()
         await live.open()
@@ -89,6 +99,8 @@ class RunningParts:
         """Write what is still to be written, then let go of every connection."""
         await self.flights.close()
         await self.storer.drain()
+        if self.ending:
+            await asyncio.wait(self.ending)
         await self.records.stop()
         self.call_log.stop()
         await self.embedder.stop()

@@ -32,14 +32,19 @@ class Stream:
         form: StreamForm,
         relay: Relay,
         answering: "asyncio.Future[ChatOutcome]",
+        *,
         finish: Finish,
+        hung_up: Callable[[float], None],
     ) -> None:
-        """answering: the pipeline's run. finish: called once, however the stream ends."""
+        """answering: the pipeline's run. finish: told how the stream ended; or else hung_up, if its caller went
+        away: told the milliseconds since its first piece. One of them, once.
+        """
         self._call = call
         self._form = form
         self._relay = relay
         self._answering = answering
         self._finish = finish
+        self._hung_up = hung_up
         self._began = time.monotonic()
         self._finished = False
 
@@ -55,24 +60,21 @@ class Stream:
             await send(error_event(outcome.refusal))
         else:
             await send(self._form.ending(outcome, arrival.request_id, arrival.elapsed_ms()))
-        self._finish_with(outcome)
+        self._finished = True
+        self._finish(outcome)
 
     def close(self) -> None:
         """Let go of everything; if the stream didn't come to its end, its caller hung up."""
         self._answering.cancel()
-        self._finish_with(None)
-
-    def _finish_with(self, outcome: ChatOutcome | None) -> None:
         if not self._finished:
             self._finished = True
-            spent_ms = (time.monotonic() - self._began) * 1000
-            self._finish(outcome or asking.hung_up(self._relay, spent_ms))
+            self._hung_up((time.monotonic() - self._began) * 1000)
 
     async def _ended(self) -> ChatOutcome:
         """Return how the call ended; one that has to end early has what was sent of it."""
         if (refusal := self._relay.refusal) is None:
             return await self._answering
-        return asking.broken_off(self._relay, errors.as_seen_at(self._call.endpoint, refusal))
+        return await asking.broken_off(self._relay, errors.as_seen_at(self._call.endpoint, refusal))
 
 
 class StreamedAnswer(HttpResponseBase):

@@ -14,6 +14,7 @@ What is counted as what, by OpenAI's rules; for other vendors' models it is an e
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, ParamSpec
 
 import orjson
@@ -65,9 +66,17 @@ def estimate_usage(body: Mapping[str, Any], choices: Sequence[Mapping[str, Any]]
     return Usage(input_tokens=_asked(body, model), output_tokens=said + thought, reasoning_tokens=thought)
 
 
-def partial_usage(body: Mapping[str, Any], text_so_far: str, model: str = "") -> Usage:
-    """Return the usage of an answer that was broken off: all that was asked, and what came of the answer."""
-    return Usage(input_tokens=_asked(body, model), output_tokens=count(text_so_far, model))
+def partial_usage(
+    body: Mapping[str, Any], text_so_far: str, model: str = "", reported: Usage | None = None
+) -> Usage:
+    """Return the usage of an answer that was broken off: all that was asked, and what came of the answer.
+
+    reported: what the provider had said of the usage by then, if it did; of the output that is seldom up to date.
+    """
+    said = count(text_so_far, model)
+    if reported is None:
+        return Usage(input_tokens=_asked(body, model), output_tokens=said)
+    return replace(reported, output_tokens=max(said, reported.output_tokens))
 
 
 def _asked(body: Mapping[str, Any], model: str) -> int:

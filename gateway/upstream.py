@@ -15,7 +15,7 @@ from typing import Any, NoReturn, Protocol
 import httpx
 from django.conf import settings
 
-from gateway import completion as counting
+from gateway import tokens
 from gateway.address_guard import GuardedTransport
 from gateway.deadlines import Deadlines
 from gateway.failures import FailureKind, UpstreamFailure
@@ -156,7 +156,10 @@ class HttpxUpstream:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure = UpstreamFailure(_kind_of(error), detail=type(error).__name__)
         else:
-            return _answer(completion, body, started, reading)
+            usage = completion.usage or await tokens.in_background(
+                tokens.estimate_usage, body, completion.choices, target.upstream_name
+            )
+            return _answer(completion, usage, started, reading)
         # Raised out here, so that the original, which holds the request and its key, is not chained to it.
         raise failure
 
@@ -253,12 +256,12 @@ def _stream_reading(
 
 
 def _answer(
-    completion: Completion, body: Mapping[str, Any], started: float, reading: StreamReading | None
+    completion: Completion, usage: Usage, started: float, reading: StreamReading | None
 ) -> UpstreamAnswer:
     first_at = reading.first_at if reading else None
     return UpstreamAnswer(
         choices=completion.choices,
-        usage=completion.usage or counting.estimate_usage(body, completion.text),
+        usage=usage,
         estimated=completion.usage is None,
         upstream_id=completion.upstream_id,
         first_token_ms=None if first_at is None else max(0.0, (first_at - started) * 1000),
