@@ -50,6 +50,8 @@ _DECLARATION: Mapping[str, Any] = {
     "description": str,
     "parameters": dict,
     "parametersJsonSchema": (dict, bool),
+    "response": dict,
+    "responseJsonSchema": (dict, bool),
 }
 _FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 _MODES = {"AUTO", "ANY", "NONE", "VALIDATED"}
@@ -114,16 +116,18 @@ def _check_blob(part: Mapping[str, Any]) -> None:
 
 
 def _check_calls(contents: list[dict[str, Any]], *, older: bool) -> None:
-    """Responses follow their calls at once, as many, of the same names and ids; the current turn is signed."""
+    """Responses follow their calls at once, as many and of the same names and of no other ids; steps are signed."""
     steps = [*contents, {"role": "user", "parts": [{"text": "end"}]}]
     for content, following in pairwise(steps):
         calls = [part["functionCall"] for part in content["parts"] if "functionCall" in part]
         answers = [part["functionResponse"] for part in following["parts"] if "functionResponse" in part]
         _demand(
-            not answers or _named(answers) == _named(calls),
+            not answers or _names(answers) == _names(calls),
             "Please ensure that the number of function response parts is equal to the number of function call "
             "parts of the function call turn.",
         )
+        ids = {answer["id"] for answer in answers if "id" in answer}
+        _demand(ids <= {call.get("id") for call in calls}, "a response to a call that wasn't made")
         if answers and not older:
             first = next(part for part in content["parts"] if "functionCall" in part)
             _demand(
@@ -133,8 +137,8 @@ def _check_calls(contents: list[dict[str, Any]], *, older: bool) -> None:
     _demand(not any("functionResponse" in part for part in contents[0]["parts"]), "a response without a call")
 
 
-def _named(parts: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    return sorted((part["name"], part.get("id", "")) for part in parts)
+def _names(parts: list[dict[str, Any]]) -> list[str]:
+    return sorted(part["name"] for part in parts)
 
 
 def _check_config(config: Any, *, older: bool) -> None:
@@ -177,10 +181,12 @@ def _check_tool_config(config: Any, names: list[str]) -> None:
 
 
 def _typed(where: str, value: Any, fields: Mapping[str, Any]) -> None:
+    """The API takes the names of its fields in snake case, too."""
     _demand(isinstance(value, dict), f"Invalid JSON payload received at '{where}'")
     for name, part in value.items():
-        _demand(name in fields, f"Unknown name \"{name}\" at '{where}': Cannot find field.")
-        kinds = fields[name] if isinstance(fields[name], tuple) else (fields[name],)
+        known = fields.get(re.sub("_(.)", lambda found: found[1].upper(), name))
+        _demand(known is not None, f"Unknown name \"{name}\" at '{where}': Cannot find field.")
+        kinds = known if isinstance(known, tuple) else (known,)
         fits = isinstance(part, kinds) and (bool in kinds or not isinstance(part, bool))
         _demand(fits, f"Invalid value at '{where}.{name}'")
 

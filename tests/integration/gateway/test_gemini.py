@@ -90,6 +90,7 @@ async def test_cached_and_thought_tokens_are_priced_as_google_does(house: House,
     await complete(house, "think, cached", reasoning_effort="high", stream=stream)
     record = house.records[-1]
     assert (record.input_tokens, record.output_tokens) == (100, 100)
+    assert (record.cached_input_tokens, record.reasoning_tokens, record.estimated) == (80, 60, False)
     # 20 x 0.75 + 80 x 0.075 + (40 + 60) x 3.75 USD per million, in nano-USD.
     assert record.cost_nano == 15_000 + 6_000 + 375_000
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
 from gateway.providers.dialect import Unsupported
 from gateway.providers.gemini import Gemini
@@ -403,7 +404,8 @@ def test_what_would_change_the_answer_and_cannot_be_said_is_unsupported(
     assert unsupported(**fields) == param
 
 
-def test_each_field_is_handled_in_one_way() -> None:
+def test_each_of_openais_fields_is_handled_in_one_way() -> None:
+    assert CompletionCreateParamsBase.__annotations__.keys() <= TRANSLATED | LEFT_OUT | IMPOSSIBLE
     lists = [TRANSLATED, LEFT_OUT, IMPOSSIBLE, PASSED]
     assert sum(map(len, lists)) == len(frozenset().union(*lists))
 
