@@ -127,27 +127,37 @@ async def answer_chat(request: HttpRequest, question: Question) -> HttpResponse 
     ahead = ahead_of(request)
     call = ahead.call if ahead and ahead.call else call_of(question, admission, request.path)
     parts = await runtime.parts()
-    relay = Relay() if call.stream else None
-    answering = asyncio.ensure_future(_answer(call, parts, ahead.begun if ahead else None, relay))
+    begun = ahead.begun if ahead else None
     try:
-        if relay is not None:
-            await relay.ready()
-            if relay.begun:
-                return _streamed(call, relay, answering, parts)
-        outcome = await answering
+        if call.stream:
+            answer = await _begin_stream(call, parts, begun)
+        else:
+            answer = await _answer(call, parts, begun)
+    except asyncio.CancelledError:
+        parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
+        raise
+    if isinstance(answer, StreamedAnswer):
+        return answer
+    parts.finish(record_of(admission, call.endpoint, answer, call))
+    return _rendered(admission, answer, call)
+
+
+async def _begin_stream(
+    call: ChatCall, parts: RunningParts, begun: Begun | None
+) -> StreamedAnswer | ChatOutcome:
+    """Return a stream as soon as its first piece is there; the outcome, if the call ends before."""
+    relay = Relay()
+    answering = asyncio.ensure_future(_answer(call, parts, begun, relay))
+    try:
+        await relay.ready()
+        return _streamed(call, relay, answering, parts) if relay.begun else await answering
     except asyncio.CancelledError:
         answering.cancel()
-        if relay is not None and relay.begun:
-            parts.finish_soon(_hang_up_recorded(call, relay, 0.0, parts))
-        else:
-            parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
         raise
-    parts.finish(record_of(admission, call.endpoint, outcome, call))
-    return _rendered(admission, outcome, call)
 
 
 async def _answer(
-    call: ChatCall, parts: RunningParts, begun: Begun | None, relay: Relay | None
+    call: ChatCall, parts: RunningParts, begun: Begun | None, relay: Relay | None = None
 ) -> ChatOutcome:
     """Run the pipeline; a failure of our own is an outcome too."""
     try:
@@ -155,6 +165,9 @@ async def _answer(
     except Exception:
         log.exception("a call failed", extra={"request_id": shown(call.admission.arrival.request_id)})
         outcome = ChatOutcome(refusal=errors.INTERNAL)
+    finally:
+        if relay is not None:
+            relay.close()
     if outcome.refusal is None:
         return outcome
     return replace(outcome, refusal=errors.as_seen_at(call.endpoint, outcome.refusal))

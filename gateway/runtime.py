@@ -27,6 +27,7 @@ from gateway.call_log import CallLog, call_log_of_settings
 from gateway.pipeline import Begun
 from gateway.relay import Relay
 from gateway.upstream import HttpxUpstream
+from routing.shared_health import SharedHealth
 from tenants.database import TenantDatabase
 from tenants.limits import RedisRequestLimiter
 from tenants.snapshots import PolicyStore
@@ -48,6 +49,7 @@ class RunningParts:
     leases: RedisLeases
     flights: Flights
     upstream: HttpxUpstream
+    upstream_health: SharedHealth
     retry_budget: RetryBudget
     records: StreamRecordSink
     call_log: CallLog
@@ -63,13 +65,9 @@ class RunningParts:
         """Run the pipeline, unless the process is about to end."""
         if self.draining:
             return ChatOutcome(refusal=errors.DRAINING)
-        if relay is None:
-            return await tracing.traced(call, pipeline.answer(call, self, begun))
-        self.relays.add(relay)
-        try:
-            return await tracing.traced(call, pipeline.answer(call, self, begun, relay))
-        finally:
-            relay.close()
+        if relay is not None:
+            self.relays.add(relay)
+        return await tracing.traced(call, pipeline.answer(call, self, begun, relay))
 
     def end_streams(self) -> None:
         """Have every open stream end with an error event: what cuts it off otherwise says nothing."""
@@ -93,6 +91,7 @@ class RunningParts:
         await live.open()
         await self.records.start()
         await self.policies.start()
+        await self.upstream_health.start()
         await self.embedder.start()
 
     async def stop(self) -> None:
@@ -104,6 +103,7 @@ class RunningParts:
         await self.records.stop()
         self.call_log.stop()
         await self.embedder.stop()
+        await self.upstream_health.stop()
         await self.policies.stop()
         await self.limiter.close()
         await self.leases.close()
@@ -173,6 +173,7 @@ def _make() -> RunningParts:
         leases=leases,
         flights=Flights(leases, exact),
         upstream=HttpxUpstream(),
+        upstream_health=SharedHealth(),
         retry_budget=RetryBudget(),
         records=StreamRecordSink(),
         call_log=call_log_of_settings(),

@@ -5,6 +5,7 @@ says 499, with what was sent until then.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from gateway import asking, errors
 from gateway.call import ChatCall, ChatOutcome
 from gateway.relay import Relay
 from gateway.rendering.form import StreamForm, error_event
+
+log = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -97,7 +100,11 @@ async def send(response: StreamedAnswer, receive: Receive, send: Send) -> None:
         response.stream.close()
         for task in (sending, hang_up):
             task.cancel()
-        await asyncio.gather(sending, hang_up, return_exceptions=True)
+        failed, _ = await asyncio.gather(sending, hang_up, return_exceptions=True)
+    if isinstance(failed, TimeoutError):
+        log.info("a caller read nothing of a stream for too long")
+    elif isinstance(failed, Exception):
+        log.error("a stream failed", exc_info=failed)
 
 
 async def _send(response: StreamedAnswer, send: Send) -> None:
