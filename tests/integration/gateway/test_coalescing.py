@@ -209,6 +209,20 @@ async def test_a_leader_that_streams_has_followers_of_every_kind(slow_house: Hou
     assert plain.json()["cache"]["reason"] == "coalesced"
 
 
+async def test_a_leader_that_hangs_up_amid_its_stream_hands_over(slow_house: House) -> None:
+    house = slow_house
+    leader = asyncio.create_task(house.post(house.alice, {"prompt": CAPITAL, "stream": True}))
+    await until(lambda: bool(house.parts.relays) and next(iter(house.parts.relays)).begun)
+    followers = [asyncio.create_task(house.post(house.alice, {"prompt": CAPITAL})) for _ in range(5)]
+    await asyncio.sleep(0.1)
+    leader.cancel()
+    responses = await asyncio.gather(*followers)
+    assert house.demo.calls() == 2
+    assert kinds(responses)["hit_exact", "coalesced"] == 4
+    (hung_up,) = [record for record in house.records if record.status == 499]
+    assert hung_up.cost_nano > 0
+
+
 async def test_a_frozen_state_redis_costs_nobody_the_answer(
     house: House, tmp_path: Path, settings: Settings
 ) -> None:
