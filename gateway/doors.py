@@ -128,13 +128,17 @@ async def answer_chat(request: HttpRequest, question: Question) -> HttpResponse 
     call = ahead.call if ahead and ahead.call else call_of(question, admission, request.path)
     parts = await runtime.parts()
     begun = ahead.begun if ahead else None
+    relay = Relay() if call.stream else None
     try:
-        if call.stream:
-            answer = await _begin_stream(call, parts, begun)
+        if relay is None:
+            answer: ChatOutcome | StreamedAnswer = await _answer(call, parts, begun)
         else:
-            answer = await _answer(call, parts, begun)
+            answer = await _begin_stream(call, parts, begun, relay)
     except asyncio.CancelledError:
-        parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
+        if relay is not None and relay.begun:
+            parts.finish_soon(_hang_up_recorded(call, relay, 0.0, parts))
+        else:
+            parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
         raise
     if isinstance(answer, StreamedAnswer):
         return answer
@@ -143,10 +147,9 @@ async def answer_chat(request: HttpRequest, question: Question) -> HttpResponse 
 
 
 async def _begin_stream(
-    call: ChatCall, parts: RunningParts, begun: Begun | None
+    call: ChatCall, parts: RunningParts, begun: Begun | None, relay: Relay
 ) -> StreamedAnswer | ChatOutcome:
     """Return a stream as soon as its first piece is there; the outcome, if the call ends before."""
-    relay = Relay()
     answering = asyncio.ensure_future(_answer(call, parts, begun, relay))
     try:
         await relay.ready()
