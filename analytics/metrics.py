@@ -121,8 +121,9 @@ class CallMetrics(Collector):
         yield self._money("halfpenny_saved_usd", "What hits saved (gross), in USD.", self._saved_nano)
 
     def _count_upstream(self, record: CallRecord) -> None:
-        """Count what only calls that were asked upstream have: hits are not to pay for it."""
-        self._estimated += record.estimated
+        """Count what only calls that waited for upstream have: hits are not to pay for it."""
+        # Who waited for another call's answer has a hit, whose usage that other call has counted.
+        self._estimated += record.estimated and not record.cache_status.startswith("hit")
         if record.first_token_ms is not None:
             seconds = record.first_token_ms / 1000
             self._first_token.counts[bisect_left(_FIRST_TOKEN_SECONDS, seconds)] += 1

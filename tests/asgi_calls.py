@@ -57,11 +57,12 @@ async def send(application: Application, request: Request) -> Reply | None:
     async def note(event: Mapping[str, Any]) -> None:
         sent.append(event)
 
-    await application(_scope(request), receive, note)
+    await application(scope_of(request), receive, note)
     return _reply(sent)
 
 
-def _scope(request: Request) -> dict[str, Any]:
+def scope_of(request: Request) -> dict[str, Any]:
+    """Return the request as ASGI applications see it, less its body."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},

