@@ -74,7 +74,8 @@ class GeminiReader:
 
         Gemini has no end marker. The finish reason is the last thing that it says of a candidate, so a stream
         that breaks off before it is seen to be cut; one that breaks off behind it has lost nothing but maybe its
-        usage. Whether the connection came to its proper end is for the caller to see.
+        usage. Whether the connection came to its proper end is for the caller to see. Of several candidates all
+        begin before the first ends; one that didn't would be missed by a caller that waits no longer.
         """
         return bool(self._choices) and all(choice.finished for choice in self._choices.values())
 

@@ -116,7 +116,7 @@ def _check_blob(part: Mapping[str, Any]) -> None:
 
 
 def _check_calls(contents: list[dict[str, Any]], *, older: bool) -> None:
-    """Responses follow their calls at once, as many and of the same names and of no other ids; steps are signed."""
+    """Responses follow their calls at once: as many, of the same names, of no other ids. Steps are signed."""
     steps = [*contents, {"role": "user", "parts": [{"text": "end"}]}]
     for content, following in pairwise(steps):
         calls = [part["functionCall"] for part in content["parts"] if "functionCall" in part]

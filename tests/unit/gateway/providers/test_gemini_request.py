@@ -191,6 +191,7 @@ def test_older_models_fetch_nothing() -> None:
         {"role": "user", "content": [{"type": "video_url", "video_url": {"url": "https://example.com"}}]},
         {"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]},
         {"role": "user", "content": ["text"]},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"detail": "low"}}]},
         {"role": "system", "content": [{"type": "image_url", "image_url": {"url": PNG}}]},
         {"role": "user", "content": ""},
         {"role": "tool", "tool_call_id": "unknown", "content": "1"},
