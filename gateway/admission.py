@@ -18,7 +18,7 @@ from routing.catalog import Catalog
 from routing.selection import usable_names
 from tenants.key_format import digest_of, digest_of_known
 from tenants.limits import LimitVerdict, RequestLimiter, Window, windows_of
-from tenants.policy import GatewayPolicy, KeyPolicy, TenantPolicy
+from tenants.policy import GatewayPolicy, KeyPolicy, TenantPolicy, shared
 from tenants.snapshots import PolicyStore, PolicyUnavailable
 
 #: Callers of past policies are forgotten when there are more than this.
@@ -73,7 +73,7 @@ class Caller:
             key=key,
             gateway=gateway,
             windows=windows_of(tenant, key, gateway.limits),
-            usable_models=usable_names(gateway.part(Catalog), key.allows_model),
+            usable_models=shared(usable_names(gateway.part(Catalog), key.allows_model)),
         )
 
 

@@ -6,12 +6,13 @@ that registers it (in `AppConfig.ready`) and carried to the web processes throug
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
 Part = TypeVar("Part")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,13 +106,35 @@ def dump_policy(policy: TenantPolicy | GatewayPolicy) -> bytes:
 def load_tenant_policy(value: bytes) -> TenantPolicy:
     """Raise pydantic.ValidationError or KeyError when the value has another form (an older release's)."""
     policy = _TENANT.validate_json(value)
-    return replace(policy, parts=_loaded(policy.parts, TENANT_PARTS))
+    keys = {digest: _key_sharing(key) for digest, key in policy.keys.items()}
+    parts = {name: shared(part) for name, part in _loaded(policy.parts, TENANT_PARTS).items()}
+    return replace(policy, keys=keys, limits=shared(policy.limits), parts=parts)
 
 
 def load_gateway_policy(value: bytes) -> GatewayPolicy:
     """Raise pydantic.ValidationError or KeyError when the value has another form (an older release's)."""
     policy = _GATEWAY.validate_json(value)
     return replace(policy, parts=_loaded(policy.parts, GATEWAY_PARTS))
+
+
+def shared(value: Value) -> Value:
+    """Return the one value that stands for all that are equal to it: most tenants have the same rules.
+
+    value: immutable; what isn't hashable is returned as it is.
+    """
+    try:
+        return cast(Value, _first(cast(Any, value)))
+    except TypeError:
+        return value
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _first(value: Any) -> Any:
+    return value
+
+
+def _key_sharing(key: KeyPolicy) -> KeyPolicy:
+    return replace(key, scopes=shared(key.scopes), models=shared(key.models), limits=shared(key.limits))
 
 
 def _dumped(parts: Mapping[str, Any], known: Mapping[str, PartOfPolicy]) -> dict[str, Any]:
