@@ -10,7 +10,8 @@ from django.conf import settings
 
 from caching.answers import StoredAnswer
 from gateway import errors, tokens, tracing
-from gateway.attempts import Answered, Attempt, Failed, ask_with_retries
+from gateway.affinity import affinity_of
+from gateway.attempts import Answered, Attempt, Failed, Question, ask_with_retries
 from gateway.call import CacheReport, ChatOutcome, PartialAnswer
 from gateway.errors import Refusal
 from gateway.parts import Parts
@@ -83,11 +84,15 @@ async def ask(
     with tracing.stage("ask_upstream"):
         result = await ask_with_retries(
             parts.upstream,
-            plan.targets,
-            {access.slug: access for access in catalog.providers},
-            body,
-            deadline=began + settings.UPSTREAM_TOTAL_SECONDS,
-            max_attempts=settings.UPSTREAM_MAX_ATTEMPTS,
+            Question(
+                targets=plan.targets,
+                accesses={access.slug: access for access in catalog.providers},
+                body=body,
+                started=began,
+                max_attempts=settings.UPSTREAM_MAX_ATTEMPTS,
+                affinity=lambda: affinity_of(plan.tenant_id, body),
+            ),
+            health=parts.upstream_health,
             budget=parts.retry_budget,
             passing=_Passing(relay=relay, plan=plan, report=report, body=body) if relay else None,
         )

@@ -36,6 +36,8 @@ class FailureKind(StrEnum):
     """An answer beyond the cap."""
     REDIRECT = "redirect"
     """3xx; never followed."""
+    RESTING = "resting"
+    """Nothing was asked: every key and target that the call may use rests after earlier failures."""
 
 
 class UpstreamFailure(Exception):

@@ -8,7 +8,7 @@ from caching.exact import ExactStore
 from caching.memory import AnswerMemory
 from caching.semantic import SemanticStore
 from caching.storing import Storer
-from gateway.attempts import RetryBudget
+from gateway.attempts import RetryBudget, UpstreamHealth
 from gateway.upstream import Upstream
 
 
@@ -29,5 +29,7 @@ class Parts(Protocol):
     def flights(self) -> Flights: ...
     @property
     def upstream(self) -> Upstream: ...
+    @property
+    def upstream_health(self) -> UpstreamHealth: ...
     @property
     def retry_budget(self) -> RetryBudget: ...

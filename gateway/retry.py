@@ -84,13 +84,15 @@ def _seconds_until(value: str, now: float) -> float | None:
 
 
 class RetryBudget:
-    """Keeps retries of a process to a share of its calls, so that an outage isn't answered by a flood.
+    """Keeps a process's further attempts to a share of its calls, so that an outage isn't answered by a flood.
 
-    Each call earns `ratio` of a retry and each retry spends one; `reserve` may be saved up, so that a quiet
-    process retries freely. When everything fails, attempts settle at (1 + ratio) x calls.
+    Each call earns `ratio` of another attempt and each attempt after a call's first spends one; `reserve` may be
+    saved up, so that a quiet process asks again freely. When everything fails, attempts settle at
+    (1 + ratio) x calls. Half of the reserve is kept for another key or another target: they help more often than
+    asking the same again.
     """
 
-    def __init__(self, *, ratio: float = 0.25, reserve: float = 10.0) -> None:
+    def __init__(self, *, ratio: float = 0.2, reserve: float = 10.0) -> None:
         self._ratio = ratio
         self._reserve = reserve
         self._saved = reserve
@@ -99,9 +101,13 @@ class RetryBudget:
         """Take note of a call."""
         self._saved = min(self._reserve, self._saved + self._ratio)
 
-    def spend(self) -> bool:
-        """Take one retry out of the budget; False if there is none left."""
-        if self._saved < 1.0:
+    def spend(self, *, elsewhere: bool = False) -> bool:
+        """Take one attempt out of the budget; False if there is none left.
+
+        elsewhere: it goes to another key or target than the one before.
+        """
+        least = 1.0 if elsewhere else 1.0 + self._reserve / 2
+        if self._saved < least:
             return False
         self._saved -= 1.0
         return True

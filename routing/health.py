@@ -32,7 +32,7 @@ KEY_RULES = Rules(
     probe_s=30.0,
 )
 LANE_RULES = Rules(
-    failures_in_a_row=5,
+    failures_in_a_row=3,
     failure_rate=0.5,
     least_calls=20,
     window_s=10.0,
@@ -190,7 +190,8 @@ class Health:
         was_in = lane.of_key not in self._why
         self._happens(lane.of_key, event, KEY_RULES, reason)
         if was_in and lane.of_key in self._why:
-            extra = {"target": lane.target, "key": lane.key[:8], "reason": reason}
+            key = lane.key.partition(".")[0][:8]
+            extra = {"target": lane.target, "key": key, "reason": reason}
             log.error("a provider key was taken out", extra=extra)
 
     def tell(self, name: str, rest: Rest | None) -> None:
