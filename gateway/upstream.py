@@ -28,6 +28,7 @@ from gateway.providers.dialect import (
     ProviderRequest,
     Unsupported,
 )
+from gateway.providers.gemini import retry_delay
 from gateway.retry import parse_retry_after
 from gateway.upstream_stream import Clock, OnChunk, StreamReading, read_body
 from routing.base_urls import parse_networks
@@ -304,6 +305,9 @@ async def _refuse_status(dialect: Dialect, response: httpx.Response) -> NoReturn
         raw = b""
     kind = FailureKind.REDIRECT if 300 <= status < 400 else dialect.failure_kind(status, raw)
     retry_after = parse_retry_after(response.headers, time.time())
+    if retry_after is None:
+        # Google tells it in the error itself.
+        retry_after = retry_delay(raw)
     raise UpstreamFailure(kind, status=status, retry_after=retry_after)
 
 

@@ -10,7 +10,7 @@ from gateway.assembly import AnswerTooLarge, Assembly
 from gateway.deadlines import Deadlines
 from gateway.failures import FailureKind, UpstreamFailure
 from gateway.providers.dialect import Chunk, ChunkReader, Completion, InvalidCompletion, ProviderError
-from gateway.sse import SseBroken, SseReader, SseTooLarge
+from gateway.sse import SseBroken, SseEvent, SseReader, SseTooLarge
 
 OnChunk = Callable[[Chunk], Awaitable[None]]
 """Takes each piece of a streamed answer as it comes; may wait."""
@@ -49,17 +49,23 @@ class Clock:
     """On the clock of the event loop."""
     kind: FailureKind = FailureKind.TIMEOUT
     """What the failure is called when the deadline passes."""
+    _next: tuple[float, FailureKind] = (0.0, FailureKind.TIMEOUT)
 
     def within(self, seconds: float, kind: FailureKind) -> None:
-        """The next piece has to come within so many seconds."""
-        at = asyncio.get_running_loop().time() + seconds
-        self.kind = kind if at < self.total_at else FailureKind.TIMEOUT
-        self.timeout.reschedule(min(at, self.total_at))
+        """The next event has to come within so many seconds."""
+        self._next = (asyncio.get_running_loop().time() + seconds, kind)
+        self.resume()
 
-    def in_all(self) -> None:
-        """Nothing but the end of the whole attempt is waited for."""
+    def pause(self) -> None:
+        """It is not the upstream that is waited for: only the whole attempt has its end."""
         self.kind = FailureKind.TIMEOUT
         self.timeout.reschedule(self.total_at)
+
+    def resume(self) -> None:
+        """Wait for the next event again, until when it was to come."""
+        at, kind = self._next
+        self.kind = kind if at < self.total_at else FailureKind.TIMEOUT
+        self.timeout.reschedule(min(at, self.total_at))
 
 
 @dataclass(kw_only=True)
@@ -84,10 +90,7 @@ class StreamReading:
                 read += len(piece)
                 if read > _FRAMING * self.most_bytes:
                     raise UpstreamFailure(FailureKind.TOO_LARGE, status=200)
-                # How long the caller takes is not the upstream's fault.
-                self.clock.in_all()
-                await self._take(piece, assembly)
-                self._wait_on()
+                await self._take(self._events.feed(piece), assembly)
             if self.chunks.ended:
                 return assembly.completion()
         except (SseTooLarge, AnswerTooLarge):
@@ -105,8 +108,13 @@ class StreamReading:
         # Raised out here, so that what the provider sent is not chained to it.
         raise failure
 
-    async def _take(self, piece: bytes, assembly: Assembly) -> None:
-        for event in self._events.feed(piece):
+    async def _take(self, events: list[SseEvent], assembly: Assembly) -> None:
+        """Take what came. Comments and single bytes are no events: they put no deadline off."""
+        if not events:
+            return
+        # How long the caller takes is not the upstream's fault.
+        self.clock.pause()
+        for event in events:
             chunk = self.chunks.read(event)
             if chunk is None:
                 continue
@@ -115,9 +123,9 @@ class StreamReading:
                 if self.first_at is None:
                     self.first_at = asyncio.get_running_loop().time()
                 await self.on_chunk(chunk)
-
-    def _wait_on(self) -> None:
-        if self.first_at is not None:
+        if self.first_at is None:
+            self.clock.resume()
+        else:
             self.clock.within(self.deadlines.between_chunks_s, FailureKind.STALLED)
 
 

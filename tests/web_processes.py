@@ -29,12 +29,12 @@ class Web:
 
 
 @contextmanager
-def running_web() -> Iterator[Web]:
+def running_web(*, drain_seconds: int = 1) -> Iterator[Web]:
     """Start `config.server` on a free port; it is ended with the block."""
     port = free_port()
     database = urlsplit(settings.DATABASE_URL)._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
     process = subprocess.Popen(
-        [sys.executable, "-m", "config.server", "--port", str(port), "--drain-seconds", "1"],
+        [sys.executable, "-m", "config.server", "--port", str(port), "--drain-seconds", str(drain_seconds)],
         cwd=_ROOT,
         env={**os.environ, "DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "config.settings"},
         stderr=subprocess.DEVNULL,

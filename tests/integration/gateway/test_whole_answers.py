@@ -2,18 +2,15 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 from asgiref.sync import sync_to_async
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from config.whole_answers import WholeAnswerProtocol
 from tenants.services import key_issue
 from tests.gateway_house import House
+from tests.serving import serving
 
 BODY = b'{"prompt": "What is the capital of France?"}'
 
@@ -41,25 +38,6 @@ def chunked(body: bytes) -> bytes:
 
 
 CLOSE = b"connection: close"
-
-
-@asynccontextmanager
-async def serving(protocol: type[HttpToolsProtocol]) -> AsyncIterator[int]:
-    """Serve the application in this event loop; give the port."""
-    config = uvicorn.Config(
-        "config.asgi:application", http=protocol, lifespan="off", log_config=None, access_log=False
-    )
-    config.load()
-    state = ServerState()
-    state.default_headers = [(b"date", b"Sun, 22 Nov 2026 04:00:00 GMT")]
-    server = await asyncio.get_running_loop().create_server(
-        lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await server.wait_closed()
 
 
 async def said(protocol: type[HttpToolsProtocol], written: bytes) -> bytes:
