@@ -81,12 +81,13 @@ def _target(model: Model) -> Target:
 
 
 def _price(price: ModelPrice) -> Price:
+    """A price of the provider's cache that was left at zero is that of plain input: cost is never understated."""
     return Price(
         effective_from=price.effective_from.timestamp(),
         input_pico=_pico_per_token(price.input_usd),
         output_pico=_pico_per_token(price.output_usd),
-        cache_read_pico=_pico_per_token(price.cache_read_usd),
-        cache_write_pico=_pico_per_token(price.cache_write_usd),
+        cache_read_pico=_pico_per_token(price.cache_read_usd or price.input_usd),
+        cache_write_pico=_pico_per_token(price.cache_write_usd or price.input_usd),
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from routing.models import Model, Provider, ProviderKey
+from routing.models import Model, ModelPrice, Provider, ProviderKey
 from routing.seeding import seed_demo
 from routing.selectors import build_catalog
 
@@ -39,3 +39,15 @@ def test_a_models_own_deadlines_are_in_the_catalog() -> None:
         600.0,
     )
     assert (large.first_token_s, large.total_s) == (None, None)
+
+
+def test_a_cache_price_that_was_left_out_is_that_of_plain_input() -> None:
+    prices = ModelPrice.objects.filter(model__name="small-1")
+    prices.update(input_usd=2, cache_read_usd=0, cache_write_usd=3)
+    (small,) = (target for target in build_catalog().targets if target.name == "small-1")
+    (price,) = small.prices
+    assert (price.input_pico, price.cache_read_pico, price.cache_write_pico) == (
+        2_000_000,
+        2_000_000,
+        3_000_000,
+    )
