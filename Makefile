@@ -17,7 +17,7 @@ PRODUCTION := HALFPENNY_ENV=production ALLOWED_HOSTS=halfpenny.example \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test check format openapi bench bench-peers lock test-browser FORCE
+.PHONY: help setup run test check format openapi bench bench-peers lock test-browser test-node test-langchain FORCE
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -29,7 +29,7 @@ run: setup ## start the whole stack in the foreground (PORT=..., HALFPENNY_HOME=
 	@exec $(PY) -m config.devstack run --with-parent
 
 test: .venv/.dev ## run every test that needs only Python and make (ARGS="-k name")
-	@exec $(PY) -m pytest -m "not browser" $(ARGS)
+	@exec $(PY) -m pytest -m "not browser and not node and not langchain" $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import contracts, deployment settings, missing migrations
 	$(PY) -m ruff format --check .
@@ -55,6 +55,12 @@ bench-peers: setup ## install the gateways that `make bench` compares with into 
 test-browser: .venv/.browser ## run the tests that need a browser (Debian: chromium)
 	@command -v chromium >/dev/null || { echo "make test-browser needs chromium (Debian: apt install chromium)" >&2; exit 1; }
 	@exec $(PY) -m pytest -m browser $(ARGS)
+
+test-node: .venv/.dev tests/node/node_modules/.package-lock.json ## run OpenAI's client for Node against a stack (needs Node >= 20 and npm)
+	@exec $(PY) -m pytest -m node $(ARGS)
+
+test-langchain: .venv/.dev .venv/langchain/.made ## run LangChain against a stack (installs it into a venv of its own)
+	@exec $(PY) -m pytest -m langchain $(ARGS)
 
 lock: .venv/.dev ## write the hash-pinned locks anew
 	PATH="$(CURDIR)/.venv/bin:$$PATH" sh requirements/lock.sh
@@ -95,4 +101,16 @@ lock: .venv/.dev ## write the hash-pinned locks anew
 .venv/.browser: .venv/.dev requirements/browser.txt
 	@echo "==> Installing the browser driver"
 	@$(PIP) install --require-hashes -r requirements/browser.txt
+	@touch $@
+
+tests/node/node_modules/.package-lock.json: tests/node/package.json tests/node/package-lock.json
+	@command -v npm >/dev/null || { echo "make test-node needs Node >= 20 with npm (Debian: apt install nodejs npm)" >&2; exit 1; }
+	@echo "==> Installing OpenAI's client for Node"
+	@cd tests/node && npm ci --silent
+	@touch $@
+
+.venv/langchain/.made: .venv/.made requirements/langchain.txt
+	@echo "==> Installing LangChain into .venv/langchain"
+	@$(PY) -m venv .venv/langchain
+	@.venv/langchain/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/langchain.txt
 	@touch $@

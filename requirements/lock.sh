@@ -16,6 +16,7 @@ compile -c torch-cuda.txt $skip embedding.in -o embedding.txt
 compile -c embedding.txt stack.in -o stack.txt
 compile -c stack.txt dev.in -o dev.txt
 compile -c dev.txt browser.in -o browser.txt
+compile -c dev.txt langchain.in -o langchain.txt
 
 # The CPU build of torch for Linux has the version 2.13.0+cpu and needs no CUDA packages; macOS has it under 2.13.0.
 # Two lines, so that pip never takes the CUDA build of the same version for the CPU one.

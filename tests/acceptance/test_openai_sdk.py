@@ -388,8 +388,9 @@ def test_a_final_failure_is_not_asked_again_by_the_client(stack: Stack, fault: s
     assert "demo" not in error_of(caught.value)["message"].lower()
 
 
-def test_a_failure_that_passes_is_not_seen(client: OpenAI) -> None:
-    assert ask(client, f"[[fault:503:1]] please {uuid4().hex}").choices[0].finish_reason == "stop"
+def test_a_failure_that_passes_is_not_seen(client: OpenAI, upstream: Ledger) -> None:
+    upstream.reset()
+    assert ask(client, "[[fault:503:1]] please").choices[0].finish_reason == "stop"
 
 
 def upstream_closed(upstream: Ledger, *, seconds: float = 1.0) -> bool:
@@ -436,7 +437,10 @@ BROKEN_AFTER_ITS_BEGINNING = [
 
 
 @pytest.mark.parametrize("fault", BROKEN_AFTER_ITS_BEGINNING)
-def test_a_stream_that_breaks_is_an_error_and_never_a_hit(client: OpenAI, fault: str) -> None:
+def test_a_stream_that_breaks_is_an_error_and_never_a_hit(
+    client: OpenAI, upstream: Ledger, fault: str
+) -> None:
+    upstream.reset()
     messages = asked(f"[[fault:{fault}:1]] Why is the sea salty?")
     received: list[ChatCompletionChunk] = []
     with pytest.raises(openai.APIError):
