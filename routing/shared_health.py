@@ -126,7 +126,8 @@ class SharedHealth(Health):
             raws = {name: _REST.dump_json(rest) if rest else None for name, rest in unsaid.items()}
             await asyncio.gather(*(self._write_one(name, raw) for name, raw in raws.items()))
             for name, raw in raws.items():
-                if self._unsaid.get(name) == unsaid[name]:
+                # Another writer may have been as quick, or something may have changed meanwhile.
+                if name in self._unsaid and self._unsaid[name] == unsaid[name]:
                     del self._unsaid[name]
                 if raw is None:
                     self._shared.pop(name, None)
