@@ -49,7 +49,7 @@ class CallRecord:
     overhead_nano: int = 0
     upstream_ms: float = 0.0
     first_token_ms: float | None = None
-    """From the sending of the question upstream to the first piece of an answer that was streamed as it came."""
+    """From asking upstream to the first piece of an answer that was streamed as it came."""
     policy_version: int = 0
     attempts: list[dict[str, Any]] = field(default_factory=list)
     decision: dict[str, Any] = field(default_factory=dict)

@@ -52,6 +52,7 @@ class _Passing:
     plan: Plan
     report: CacheReport
     body: Mapping[str, Any]
+    began: float
 
     @property
     def begun(self) -> bool:
@@ -65,6 +66,8 @@ class _Passing:
                 cache=self.report,
                 attempts=_shown(attempts),
                 created=int(time.time()),
+                began=self.began,
+                first_token_ms=(time.monotonic() - self.began) * 1000,
                 body=self.body,
             )
             self.relay.open(opening)
@@ -94,7 +97,9 @@ async def ask(
             ),
             health=parts.upstream_health,
             budget=parts.retry_budget,
-            passing=_Passing(relay=relay, plan=plan, report=report, body=body) if relay else None,
+            passing=_Passing(relay=relay, plan=plan, report=report, body=body, began=began)
+            if relay
+            else None,
         )
     upstream_ms = (time.monotonic() - began) * 1000
     if isinstance(result, Answered):
@@ -136,33 +141,24 @@ def refused(plan: Plan, unanswered: Unanswered, report: CacheReport) -> ChatOutc
     )
 
 
-async def hung_up(relay: Relay, upstream_ms: float) -> ChatOutcome:
-    """Return how a stream ends whose caller went away; what was sent of it has its cost."""
+async def broken_off(relay: Relay, refusal: Refusal | None = None) -> ChatOutcome:
+    """Return how a stream ends in its midst: we end it with a refusal, or its caller went away.
+
+    What was sent of it has its cost.
+    """
     opening = relay.opening
     assert opening is not None
+    upstream_ms = (time.monotonic() - opening.began) * 1000
     partial, cost = await partial_of(relay)
     return ChatOutcome(
-        hung_up=True,
+        refusal=refusal,
+        hung_up=refusal is None,
         partial=partial,
         route=opening.route,
         cache=opening.cache,
         cost_nano=cost,
         upstream_ms=upstream_ms,
-        attempts=opening.attempts,
-    )
-
-
-async def broken_off(relay: Relay, refusal: Refusal) -> ChatOutcome:
-    """Return how a stream ends that we end ourselves in its midst."""
-    opening = relay.opening
-    assert opening is not None
-    partial, cost = await partial_of(relay)
-    return ChatOutcome(
-        refusal=refusal,
-        partial=partial,
-        route=opening.route,
-        cache=opening.cache,
-        cost_nano=cost,
+        first_token_ms=opening.first_token_ms,
         attempts=opening.attempts,
     )
 

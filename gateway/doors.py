@@ -136,7 +136,7 @@ async def answer_chat(request: HttpRequest, question: Question) -> HttpResponse 
             answer = await _begin_stream(call, parts, begun, relay)
     except asyncio.CancelledError:
         if relay is not None and relay.begun:
-            parts.finish_soon(_hang_up_recorded(call, relay, 0.0, parts))
+            parts.finish_soon(_hang_up_recorded(call, relay, parts))
         else:
             parts.finish(record_of(admission, call.endpoint, ChatOutcome(hung_up=True), call))
         raise
@@ -176,10 +176,10 @@ async def _answer(
     return replace(outcome, refusal=errors.as_seen_at(call.endpoint, outcome.refusal))
 
 
-async def _hang_up_recorded(call: ChatCall, relay: Relay, upstream_ms: float, parts: RunningParts) -> None:
+async def _hang_up_recorded(call: ChatCall, relay: Relay, parts: RunningParts) -> None:
     """Take note of a stream whose caller went away, once it is counted what was sent of it."""
     total_ms = call.admission.arrival.elapsed_ms()
-    outcome = await asking.hung_up(relay, upstream_ms)
+    outcome = await asking.broken_off(relay)
     parts.finish(record_of(call.admission, call.endpoint, outcome, call, total_ms))
 
 
@@ -196,8 +196,8 @@ def _streamed(
     def finish(outcome: ChatOutcome) -> None:
         parts.finish(record_of(admission, call.endpoint, outcome, call))
 
-    def hung_up(spent_ms: float) -> None:
-        parts.finish_soon(_hang_up_recorded(call, relay, spent_ms, parts))
+    def hung_up() -> None:
+        parts.finish_soon(_hang_up_recorded(call, relay, parts))
 
     return StreamedAnswer(
         streams.Stream(call, form, relay, answering, finish=finish, hung_up=hung_up),

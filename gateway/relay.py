@@ -30,6 +30,10 @@ class Opening:
     """Those that failed before, and this one as far as it has come."""
     created: int
     """Unix seconds."""
+    began: float
+    """When the call began to wait for upstream, on time.monotonic()."""
+    first_token_ms: float
+    """From then to the first piece."""
     body: Mapping[str, Any] = field(repr=False)
     """The question as the upstream has it."""
 

@@ -6,7 +6,6 @@ says 499, with what was sent until then.
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -37,10 +36,10 @@ class Stream:
         answering: "asyncio.Future[ChatOutcome]",
         *,
         finish: Finish,
-        hung_up: Callable[[float], None],
+        hung_up: Callable[[], None],
     ) -> None:
-        """answering: the pipeline's run. finish: told how the stream ended; or else hung_up, if its caller went
-        away: told the milliseconds since its first piece. One of them, once.
+        """answering: the pipeline's run. finish: told how the stream ended; hung_up: called instead if its
+        caller went away. One of them, once.
         """
         self._call = call
         self._form = form
@@ -48,7 +47,6 @@ class Stream:
         self._answering = answering
         self._finish = finish
         self._hung_up = hung_up
-        self._began = time.monotonic()
         self._finished = False
 
     async def run(self, send: Callable[[bytes], Awaitable[None]]) -> None:
@@ -71,7 +69,7 @@ class Stream:
         self._answering.cancel()
         if not self._finished:
             self._finished = True
-            self._hung_up((time.monotonic() - self._began) * 1000)
+            self._hung_up()
 
     async def _ended(self) -> ChatOutcome:
         """Return how the call ended; one that has to end early has what was sent of it."""

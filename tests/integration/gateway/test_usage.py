@@ -95,7 +95,8 @@ async def test_a_hang_up_in_the_midst_leaves_a_record_with_what_it_came_to(house
     assert record.input_tokens == asked(prompt)
     assert count(text) <= record.output_tokens <= count(PARIS)
     assert record.cost_nano == cost_of(record)
-    assert record.total_ms >= record.upstream_ms > 0
+    assert record.first_token_ms is not None
+    assert record.total_ms >= record.upstream_ms >= record.first_token_ms > 0
 
 
 def cost_of(record: CallRecord) -> int:
