@@ -15,23 +15,35 @@ from types import FrameType
 
 import uvicorn
 
-from config.whole_answers import WholeAnswerProtocol
+from config.whole_answers import WholeAnswerProtocol, close_slow
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 #: How long before the server's limit open streams are ended: time for their last event and their records.
 _LAST_WORDS_SECONDS = 2.0
+#: uvicorn ticks ten times a second.
+_SLOW_TICKS = 10
 
 
 class DrainingServer(uvicorn.Server):
     """Tells the gateway that it drains as soon as the signal comes, not when the sockets are closed."""
+
+    def __init__(self, config: uvicorn.Config, *, request_seconds: float) -> None:
+        """request_seconds: longest that a request, its body included, may take to come in."""
+        super().__init__(config)
+        self.request_seconds = request_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         from gateway import lifespan  # noqa: PLC0415 (Django is set up by the time a signal comes)
 
         lifespan.drain()
         super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _SLOW_TICKS == 0:
+            close_slow(list(self.server_state.connections), self.request_seconds)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from gateway import lifespan  # noqa: PLC0415 (as above)
@@ -63,7 +75,8 @@ def main() -> None:
             proxy_headers=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=options.drain_seconds,
-        )
+        ),
+        request_seconds=options.request_seconds,
     )
     server.run()
 
@@ -73,6 +86,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--drain-seconds", type=int, default=20, help="longest wait for calls in flight")
+    parser.add_argument(
+        "--request-seconds", type=float, default=60, help="longest that a request may take to come in"
+    )
     return parser.parse_args()
 
 

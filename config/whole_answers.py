@@ -14,8 +14,13 @@ here whole, before a task is made to run it:
     at_once(scope, body) -> (status, head, body) | None
 
 None: the application runs as ever, with `halfpenny.tried` in its scope. It must not raise, nor wait.
+
+**Requests that never end.** uvicorn waits for ever for the rest of a request. Here each connection knows since
+when one is under way, and `close_slow` closes those that take too long: a few bytes each would hold them all.
 """
 
+import asyncio
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,13 +48,24 @@ class WholeAnswerProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._at_once = getattr(self.config.loaded_app, "at_once", None)
         self._waiting: _Waiting | None = None
+        self._reading_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._reading_since = self.loop.time()
+
+    def is_slow(self, seconds: float) -> bool:
+        """Whether a request, or the first byte of one, has been waited for longer than this."""
+        return self._reading_since is not None and self.loop.time() - self._reading_since > seconds
 
     def on_message_begin(self) -> None:
+        self._reading_since = self.loop.time()
         # An answer that left amid the bytes of several requests has set the timer of an idle connection.
         self._unset_keepalive_if_required()
         super().on_message_begin()
 
     def on_message_complete(self) -> None:
+        self._reading_since = None
         super().on_message_complete()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
@@ -69,6 +85,14 @@ class WholeAnswerProtocol(HttpToolsProtocol):
             scope[TRIED] = True
         scope["extensions"] = {EXTENSION: partial(_send_whole, cycle)}
         super()._start_asgi_task(cycle, app)
+
+
+def close_slow(connections: Iterable[Any], seconds: float) -> int:
+    """Close the connections of a server on which a request has been coming in for too long; return how many."""
+    slow = [each for each in connections if isinstance(each, WholeAnswerProtocol) and each.is_slow(seconds)]
+    for connection in slow:
+        connection.transport.close()
+    return len(slow)
 
 
 def _is_short(cycle: RequestResponseCycle) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from config.server import DrainingServer
 from config.whole_answers import EXTENSION, WholeAnswerProtocol
 
 HEAD = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
@@ -20,7 +21,10 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Answer /whole by the extension, and everything else by messages."""
-    await receive()
+    while (event := await receive())["type"] == "http.request" and event["more_body"]:
+        pass
+    if event["type"] == "http.disconnect":
+        return
     if scope["path"] == "/whole":
         assert scope["extensions"][EXTENSION](200, LINES, b"hello")
         return
@@ -31,9 +35,9 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
 
 
 @asynccontextmanager
-async def served(serve: Application = application) -> AsyncIterator[int]:
+async def served(serve: Application = application, *, request_seconds: float = 60) -> AsyncIterator[int]:
     """Serve an application; yield the port."""
-    server = uvicorn.Server(
+    server = DrainingServer(
         uvicorn.Config(
             serve,
             port=0,
@@ -43,7 +47,8 @@ async def served(serve: Application = application) -> AsyncIterator[int]:
             server_header=False,
             # Its middleware would stand between the server and `at_once`.
             proxy_headers=False,
-        )
+        ),
+        request_seconds=request_seconds,
     )
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
@@ -209,3 +214,38 @@ async def test_a_caller_who_hangs_up_before_the_end_is_asked_nothing() -> None:
         writer.close()
         assert b"quick" in await exchange(port, post(b"/quick"))
     assert quick.asked == [("/quick", 2)]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b"", b"POST /parts HT", b"POST /parts HTTP/1.1\r\nhost: x\r\n", post(b"/parts").removesuffix(b"i")],
+    ids=["nothing", "half a line", "half a head", "half a body"],
+)
+async def test_a_request_that_never_ends_is_closed(part: bytes) -> None:
+    async with served(request_seconds=0.3) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(part)
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
+
+
+async def test_two_hundred_slow_callers_hold_nobody_up() -> None:
+    async with served(request_seconds=0.3) as port:
+        slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
+        for _, writer in slow:
+            writer.write(b"POST /parts HTTP/1.1\r\nx-a: b\r\n")
+        assert b"200 OK" in await exchange(port, post(b"/parts"))
+        ended = [await asyncio.wait_for(reader.read(), 20) for reader, _ in slow]
+        for _, writer in slow:
+            writer.close()
+    assert ended == [b""] * 200
+
+
+async def test_a_connection_that_is_kept_between_requests_is_not_slow() -> None:
+    async with served(request_seconds=0.3) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(post(b"/parts"))
+            assert b"200 OK" in await reader.readuntil(b"hello")
+            await asyncio.sleep(1.5)
+        writer.close()
