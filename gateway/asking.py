@@ -131,7 +131,7 @@ def refused(plan: Plan, unanswered: Unanswered, report: CacheReport) -> ChatOutc
     failed = unanswered.failed
     wait = None if failed.retry_after is None else max(1, round(failed.retry_after))
     return ChatOutcome(
-        refusal=errors.upstream_failed(failed.kind.value, wait),
+        refusal=errors.upstream_failed(failed.kind.value, wait, failed.param),
         partial=unanswered.partial,
         route=plan.route,
         cache=report,
@@ -194,7 +194,8 @@ def _answer(plan: Plan, result: Answered) -> StoredAnswer:
         expires_at=now + plan.ttl_s,
         tags=plan.call.cache.tags,
         text=given.text,
-        message=given.message,
+        # Signed thoughts belong to the conversation that they were made in.
+        message={name: value for name, value in given.message.items() if name != "thinking_blocks"},
         model=result.target.name,
         provider=result.target.provider,
         finish_reason=given.finish_reason,

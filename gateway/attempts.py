@@ -86,6 +86,8 @@ class Failed:
     retry_after: float | None
     """Seconds that the upstream asked us to wait, or until something returns from its rest."""
     attempts: tuple[Attempt, ...]
+    param: str | None = None
+    """The field of the request that the last provider's API has no room for, where that is what failed."""
 
 
 class Passing(Protocol):
@@ -425,7 +427,12 @@ class _Call:
         retry_after = None if begun else self._failure.retry_after
         if self._failure.kind is FailureKind.RESTING:
             retry_after = self._until_something_returns()
-        return Failed(kind=self._failure.kind, retry_after=retry_after, attempts=tuple(self._attempts))
+        return Failed(
+            kind=self._failure.kind,
+            retry_after=retry_after,
+            attempts=tuple(self._attempts),
+            param=self._failure.param,
+        )
 
     def _until_something_returns(self) -> float:
         now = self._chance.clock()

@@ -222,10 +222,10 @@ def denied_by_rule(rule: str) -> Refusal:
     )
 
 
-def upstream_failed(kind: str, retry_after_s: int | None) -> Refusal:
+def upstream_failed(kind: str, retry_after_s: int | None, param: str | None = None) -> Refusal:
     """Return what the caller sees of a failed upstream: never the provider's own words.
 
-    kind: the value of failures.FailureKind of the last attempt.
+    kind: the value of failures.FailureKind of the last attempt. param: the field that is at fault, as we call it.
     """
     status, code, message = _UPSTREAM.get(kind, _UNAVAILABLE)
     return Refusal(
@@ -233,6 +233,7 @@ def upstream_failed(kind: str, retry_after_s: int | None) -> Refusal:
         type="server_error" if status >= 500 else "invalid_request_error",
         code=code,
         message=message,
+        param=param,
         retry_after_s=retry_after_s if retry_after_s is not None else (5 if status == 503 else None),
         final=True,
     )

@@ -50,13 +50,17 @@ class UpstreamFailure(Exception):
         status: int | None = None,
         retry_after: float | None = None,
         detail: str = "",
+        param: str | None = None,
     ) -> None:
-        """retry_after: seconds that the upstream asked us to wait. detail: our own words, for the log."""
+        """retry_after: seconds that the upstream asked us to wait. detail: our own words, for the log. param: the
+        name of the request's field that is at fault.
+        """
         super().__init__(kind, status, detail)
         self.kind = kind
         self.status = status
         self.retry_after = retry_after
         self.detail = detail
+        self.param = param
 
     def __str__(self) -> str:
         status = f" ({self.status})" if self.status else ""

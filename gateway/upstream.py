@@ -223,8 +223,8 @@ def _request(
     try:
         return dialect.request(target.upstream_name, body, secret, stream=stream)
     except Unsupported as error:
-        detail = error.param
-    raise UpstreamFailure(FailureKind.UNSUPPORTED, detail=detail)
+        param = error.param
+    raise UpstreamFailure(FailureKind.UNSUPPORTED, detail=param, param=param)
 
 
 def _secret(access: ProviderAccess, key: EncryptedKey) -> str:
