@@ -11,10 +11,10 @@ from gateway import runtime
 
 log = logging.getLogger(__name__)
 
-#: Full collections are a tenth as frequent as by Python's default. They walk what memory holds of ten thousand
+#: Full collections are a fifth as frequent as by Python's default. They walk what memory holds of ten thousand
 #: active tenants in half a second, in which nothing is answered, and were half of all CPU while answers and plans
 #: kept replacing each other. They only find cycles, and of what lives that long next to nothing is in one.
-_COLLECTIONS = (700, 10, 100)
+_COLLECTIONS = (700, 10, 50)
 
 
 class Lifespan:
