@@ -5,7 +5,7 @@ between them: whoever reads slowly slows the upstream down.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +62,7 @@ class Relay:
 
     @property
     def said(self) -> str:
-        """The text that was passed on so far."""
+        """The text that was passed on so far, thoughts and the arguments of tools included."""
         return "".join(self._said)
 
     def open(self, opening: Opening) -> None:
@@ -118,7 +118,17 @@ class Relay:
                         self._said.append(value)
                 elif value is not None:
                     size += len(str(value))
+                    if name == "tool_calls":
+                        self._said += _called(value)
         return size
+
+
+def _called(calls: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what a piece of an answer says of tools that are to be called."""
+    for call in calls:
+        for name in ("name", "arguments"):
+            if text := (call.get("function") or {}).get(name):
+                yield text
 
 
 def _wake(waiting: "asyncio.Future[None] | None") -> None:
