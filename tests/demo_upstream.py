@@ -108,11 +108,11 @@ def target(upstream_name: str) -> Target:
     )
 
 
-def within(seconds: float, *, first_token_s: float = 60.0, between_chunks_s: float = 30.0) -> Deadlines:
+def within(seconds: float, *, connect_s: float = 2.0) -> Deadlines:
     """Return the bounds of an attempt that begins now and has so many seconds."""
     return Deadlines(
-        connect_s=2.0,
-        first_token_s=first_token_s,
-        between_chunks_s=between_chunks_s,
+        connect_s=connect_s,
+        first_token_s=60.0,
+        between_chunks_s=30.0,
         total_at=time.monotonic() + seconds,
     )
