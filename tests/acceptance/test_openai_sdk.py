@@ -372,6 +372,20 @@ def test_headers_tell_of_cache_limits_and_request(client: OpenAI) -> None:
     assert raw.parse().choices
 
 
+@pytest.fixture
+def rested(client: OpenAI) -> None:
+    """Both models answer: neither is left alone for what the tests before had it do."""
+
+    def answers(model: str) -> bool:
+        try:
+            return bool(client.chat.completions.create(model=model, messages=asked("Hello")).choices)
+        except openai.InternalServerError:
+            return False
+
+    assert eventually(lambda: answers("small-1") and answers("large-1"))
+
+
+@pytest.mark.usefixtures("rested")
 @pytest.mark.parametrize("fault", ["500", "503", "404", "echo-key", "html", "badjson", "empty"])
 def test_a_final_failure_is_not_asked_again_by_the_client(stack: Stack, fault: str) -> None:
     sent: list[httpx2.Request] = []
@@ -388,6 +402,7 @@ def test_a_final_failure_is_not_asked_again_by_the_client(stack: Stack, fault: s
     assert "demo" not in error_of(caught.value)["message"].lower()
 
 
+@pytest.mark.usefixtures("rested")
 def test_a_failure_that_passes_is_not_seen(client: OpenAI, upstream: Ledger) -> None:
     upstream.reset()
     assert ask(client, "[[fault:503:1]] please").choices[0].finish_reason == "stop"
@@ -397,6 +412,7 @@ def upstream_closed(upstream: Ledger, *, seconds: float = 1.0) -> bool:
     return eventually(lambda: (r := upstream.report())["hung_up"] == 1 and r["open"] == 0, seconds=seconds)
 
 
+@pytest.mark.usefixtures("rested")
 def test_a_stream_that_is_abandoned_is_closed_upstream_within_a_second(
     client: OpenAI, upstream: Ledger, stack: Stack
 ) -> None:
@@ -436,6 +452,7 @@ BROKEN_AFTER_ITS_BEGINNING = [
 ]
 
 
+@pytest.mark.usefixtures("rested")
 @pytest.mark.parametrize("fault", BROKEN_AFTER_ITS_BEGINNING)
 def test_a_stream_that_breaks_is_an_error_and_never_a_hit(
     client: OpenAI, upstream: Ledger, fault: str
@@ -451,6 +468,7 @@ def test_a_stream_that_breaks_is_an_error_and_never_a_hit(
     assert not raw.headers["x-gateway-cache"].startswith("hit")
 
 
+@pytest.mark.usefixtures("rested")
 @pytest.mark.parametrize("fault", ["stream-empty", "stream-html", "stream-prose"])
 def test_a_stream_that_never_begins_is_a_bad_gateway(client: OpenAI, fault: str) -> None:
     with pytest.raises(openai.InternalServerError) as caught:
@@ -469,6 +487,7 @@ def collect(
             keep(chunk)
 
 
+@pytest.mark.usefixtures("rested")
 @pytest.mark.parametrize("fault", ["stream-split", "stream-no-usage"])
 def test_a_stream_of_an_odd_form_is_whole(client: OpenAI, fault: str) -> None:
     messages = asked(f"[[fault:{fault}]] Why is the sea salty?")
