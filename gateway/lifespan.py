@@ -11,9 +11,9 @@ from gateway import runtime
 
 log = logging.getLogger(__name__)
 
-#: Full collections are a fifth as frequent as by Python's default. They walk what memory holds of ten thousand
-#: active tenants in half a second, in which nothing is answered, and were half of all CPU while answers and plans
-#: kept replacing each other. They only find cycles, and of what lives that long next to nothing is in one.
+#: Full collections are a fifth as frequent as by Python's default: they walk all that memory holds, half a second
+#: and more with ten thousand active tenants, in which nothing is answered, and were half of all CPU while answers
+#: and plans kept replacing each other. What died in cycles waits longer for it (docs/performance.md).
 _COLLECTIONS = (700, 10, 50)
 
 
