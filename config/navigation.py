@@ -45,6 +45,7 @@ NAVIGATION = [
         "title": "Where calls go",
         "items": [
             _list_of("Providers", "cloud", "routing", "provider"),
+            _list_of("Provider keys", "vpn_key", "routing", "providerkey"),
             _list_of("Models and prices", "sell", "routing", "model"),
             _list_of("Routing rules", "alt_route", "routing", "routingrule"),
         ],

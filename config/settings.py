@@ -130,6 +130,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("analytics/coin.svg")}
     ],
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "routing.admin.dashboard",
     "SIDEBAR": {"show_search": True, "navigation": NAVIGATION},
 }
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from caching.recall import lost_layers
-from gateway import errors, runtime
+from gateway import errors, runtime, upstream_standing
 
 
 async def livez(request: HttpRequest) -> JsonResponse:
@@ -23,7 +23,7 @@ async def readyz(request: HttpRequest) -> JsonResponse:
     would turn a degraded service into none.
     """
     parts = await runtime.parts()
-    degraded = sorted(lost_layers() | parts.limiter.degraded())
+    degraded = sorted(lost_layers() | parts.limiter.degraded() | upstream_standing.degraded(parts))
     if parts.draining or not parts.policies.ready:
         state = "draining" if parts.draining else "no policy yet"
         return JsonResponse({"status": state, "degraded": degraded}, status=503, headers={"Retry-After": "1"})

@@ -8,7 +8,7 @@ siblings serve the target; a target's circuit is open when every lane of it is.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
@@ -16,7 +16,7 @@ from hashlib import sha256
 from random import random
 from typing import Literal
 
-from routing.catalog import EncryptedKey, Target
+from routing.catalog import EncryptedKey
 from routing.circuit import Closed, Event, HalfOpen, Open, Rules, State, admits, after
 
 log = logging.getLogger(__name__)
@@ -331,9 +331,3 @@ def _longest(name: str) -> float:
     if name.startswith("cool:"):
         return MOST_COOL_SECONDS * (1.0 + _JITTER)
     return (KEY_RULES if name.startswith("key:") else LANE_RULES).longest_rest_s
-
-
-def is_open(target: Target, keys: Iterable[EncryptedKey], rests: Mapping[str, Rest]) -> bool:
-    """Return whether the target's circuit is open: that of each of its lanes is."""
-    lanes = [lane_of(target.full_name, key) for key in keys] or [lane_of(target.full_name, None)]
-    return all(lane.circuit in rests for lane in lanes)

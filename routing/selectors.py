@@ -3,12 +3,15 @@
 import base64
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, cast
 
 from django.db.models import QuerySet
+from redis.exceptions import RedisError
 
 from routing.catalog import Catalog, EncryptedKey, Price, ProviderAccess, Rule, Target, TenantRules
-from routing.models import Model, ModelPrice, Provider, RoutingRule
+from routing.health import Rest
+from routing.models import Model, ModelPrice, Provider, ProviderKey, RoutingRule
+from routing.shared_health import RESTS, read_rests, state_redis
 
 _PICO_PER_MICRO = 1_000_000
 _KINDS: dict[Provider.Kind, Literal["openai", "anthropic", "gemini"]] = {
@@ -102,13 +105,20 @@ def _access(provider: Provider) -> ProviderAccess:
         slug=provider.slug,
         kind=_KINDS[Provider.Kind(provider.kind)],
         base_url=provider.base_url,
-        encrypted_keys=tuple(
-            EncryptedKey(
-                uid=str(key.uid),
-                ciphertext=base64.b64encode(bytes(key.ciphertext)).decode(),
-                weight=key.weight,
-            )
-            for key in provider.keys.all()
-            if key.is_active
-        ),
+        encrypted_keys=tuple(sealed(key) for key in provider.keys.all() if key.is_active),
     )
+
+
+def sealed(key: ProviderKey) -> EncryptedKey:
+    """Return the key as the data plane has it."""
+    ciphertext = base64.b64encode(bytes(key.ciphertext)).decode()
+    return EncryptedKey(uid=str(key.uid), ciphertext=ciphertext, weight=key.weight)
+
+
+def rests_now() -> dict[str, Rest] | None:
+    """Return what all processes leave alone now, by name; None when the state Redis can't be asked."""
+    try:
+        with state_redis() as client:
+            return read_rests(cast(dict[bytes, bytes], client.hgetall(RESTS)))
+    except RedisError:
+        return None

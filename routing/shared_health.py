@@ -10,11 +10,15 @@ Nothing of a key is written but its name (health.key_name).
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
+import redis
 from django.conf import settings
 from pydantic import TypeAdapter, ValidationError
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from routing.health import KEY_RULES, Health, Lane, Outcome, Rest
 from tenants.redis_line import RedisLine
@@ -184,6 +188,27 @@ def _read(raw: bytes) -> Rest | None:
     except ValidationError:
         log.warning("what the state Redis holds as a rest is none")
         return None
+
+
+def read_rests(held: Mapping[bytes, bytes]) -> dict[str, Rest]:
+    """Return what the hash of rests holds, by name; limits that are over are left out."""
+    read = {name.decode(errors="replace"): _read(raw) for name, raw in held.items()}
+    now = time.time()
+    return {
+        name: rest
+        for name, rest in read.items()
+        if rest and not (name.startswith("cool:") and rest.until < now)
+    }
+
+
+def state_redis() -> "redis.Redis":
+    """Return a client for pages and commands, which may wait a little."""
+    return redis.Redis.from_url(
+        settings.REDIS_STATE_URL,
+        socket_timeout=0.5,
+        socket_connect_timeout=0.5,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 def _kept_for(name: str) -> float:

@@ -1,16 +1,26 @@
 """Ops staff's pages, asked for and posted to through Django's client."""
 
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from pydantic import TypeAdapter
 
+from routing.health import Reason, Rest, key_name
 from routing.models import Model, Provider, ProviderKey, RoutingRule
 from routing.secrets import open_sealed
 from routing.seeding import seed_demo
+from routing.selectors import sealed
+from routing.services import provider_key_set
+from routing.shared_health import RESTS
 from tenants.models import Tenant, User
+from tests.demo_upstream import free_port
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("state_redis")]
 
@@ -67,6 +77,19 @@ def test_every_page_can_be_opened(staff: Client, demo: Provider) -> None:
             reverse(f"admin:routing_{model}_history", args=[pk]),
         ):
             assert staff.get(page).status_code == 200, page
+
+
+def test_a_keys_own_pages_can_be_opened_and_it_is_added_on_its_providers(
+    staff: Client, demo: Provider
+) -> None:
+    key = ProviderKey.objects.get()
+    for page in (
+        reverse("admin:routing_providerkey_changelist") + "?q=environment",
+        reverse("admin:routing_providerkey_change", args=[key.pk]),
+        reverse("admin:routing_providerkey_history", args=[key.pk]),
+    ):
+        assert staff.get(page).status_code == 200, page
+    assert staff.get(reverse("admin:routing_providerkey_add")).status_code == 403
 
 
 def test_lists_show_current_prices_and_where_rules_lead(staff: Client, demo: Provider) -> None:
@@ -186,3 +209,127 @@ def test_no_model_can_be_called_auto(staff: Client, demo: Provider) -> None:
     }
     assert staff.post(reverse("admin:routing_model_add"), form).status_code == 200
     assert not Model.objects.filter(name="new").exists()
+
+
+# --- Keys that are out ------------------------------------------------------------------------------------
+
+
+def take_out(state_redis: "redis.Redis", key: ProviderKey, reason: Reason = "refused_key") -> None:
+    """Write what a web process writes that was refused."""
+    now = time.time()
+    rest = Rest(reason=reason, since=now, until=now + 600)
+    name = key_name(sealed(key))
+    lane = Rest(reason="failing", since=now, until=now + 30)
+    entries = {f"key:{name}": rest, f"lane:{name}:demo/small-1": lane}
+    state_redis.hset(
+        RESTS, mapping={where: TypeAdapter(Rest).dump_json(what) for where, what in entries.items()}
+    )
+
+
+def alerted(page: Any) -> bool:
+    return "is out of use since" in page.content.decode()
+
+
+@pytest.fixture
+def dead(demo: Provider, state_redis: "redis.Redis") -> ProviderKey:
+    """The demo's only key, refused."""
+    key = ProviderKey.objects.get()
+    take_out(state_redis, key)
+    return key
+
+
+def test_a_key_that_is_out_is_an_alert_wherever_staff_look(staff: Client, dead: ProviderKey) -> None:
+    for page in (
+        reverse("admin:index"),
+        reverse("admin:routing_provider_changelist"),
+        reverse("admin:routing_provider_change", args=[dead.provider_id]),
+    ):
+        assert alerted(staff.get(page)), page
+    listed = staff.get(reverse("admin:routing_providerkey_changelist")).content.decode()
+    assert "OUT: refused by the provider (401 or 403) since" in listed
+    assert str(dead.uid)[:8] in listed
+    shown = staff.get(reverse("admin:routing_provider_change", args=[dead.provider_id])).content.decode()
+    assert "OUT: refused by the provider" in shown
+
+
+def test_nothing_is_an_alert_while_all_keys_serve(staff: Client, demo: Provider) -> None:
+    assert not alerted(staff.get(reverse("admin:index")))
+    assert "in use" in staff.get(reverse("admin:routing_providerkey_changelist")).content.decode()
+
+
+def test_an_alert_is_for_those_who_may_see_keys(client: Client, dead: ProviderKey) -> None:
+    viewer = User.objects.create_user("viewer@example.org", "x", is_staff=True)
+    client.force_login(viewer)
+    assert not alerted(client.get(reverse("admin:index")))
+    viewer.user_permissions.add(Permission.objects.get(codename="view_providerkey"))
+    assert alerted(client.get(reverse("admin:index")))
+
+
+def put_back(client: Client, key: ProviderKey) -> Any:
+    form = {"action": "put_back", "_selected_action": [key.pk]}
+    return client.post(reverse("admin:routing_providerkey_changelist"), form, follow=True)
+
+
+def test_staff_put_a_key_back(staff: Client, dead: ProviderKey, state_redis: "redis.Redis") -> None:
+    assert "used again within a second" in put_back(staff, dead).content.decode()
+    assert state_redis.hgetall(RESTS) == {}
+    assert LogEntry.objects.filter(change_message__contains="Put back").count() == 1
+    assert not alerted(staff.get(reverse("admin:index")))
+
+
+def test_putting_back_needs_the_right_to_change_keys(
+    client: Client, dead: ProviderKey, state_redis: "redis.Redis"
+) -> None:
+    viewer = User.objects.create_user("viewer@example.org", "x", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_providerkey"))
+    client.force_login(viewer)
+    put_back(client, dead)
+    assert state_redis.hlen(RESTS) == 2
+
+
+def test_putting_one_key_back_leaves_the_others_out(
+    staff: Client, dead: ProviderKey, state_redis: "redis.Redis"
+) -> None:
+    other = provider_key_set(dead.provider, "second", SECRET)
+    take_out(state_redis, other, "out_of_quota")
+    put_back(staff, dead)
+    page = staff.get(reverse("admin:routing_providerkey_changelist")).content.decode()
+    assert "no credit left" in page
+    assert "refused by the provider" not in page
+
+
+def test_a_new_secret_puts_a_key_back_too(staff: Client, dead: ProviderKey) -> None:
+    provider_key_set(dead.provider, dead.label, SECRET)
+    assert not alerted(staff.get(reverse("admin:index")))
+
+
+def test_keys_of_inactive_providers_are_no_alert(staff: Client, dead: ProviderKey) -> None:
+    Provider.objects.update(is_active=False)
+    assert not alerted(staff.get(reverse("admin:index")))
+
+
+def test_a_targets_circuit_is_in_the_list_of_models(
+    staff: Client, demo: Provider, state_redis: "redis.Redis"
+) -> None:
+    models = reverse("admin:routing_model_changelist")
+    assert ">open<" not in staff.get(models).content.decode().replace("\n", "").replace(" ", "")
+    now = time.time()
+    lane = f"lane:{key_name(sealed(ProviderKey.objects.get()))}:demo/small-1"
+    state_redis.hset(
+        RESTS, lane, TypeAdapter(Rest).dump_json(Rest(reason="failing", since=now, until=now + 30))
+    )
+    assert ">open<" in staff.get(models).content.decode().replace("\n", "").replace(" ", "")
+
+
+def test_pages_can_be_opened_while_the_state_redis_is_down(
+    staff: Client, demo: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "routing.shared_health.settings",
+        SimpleNamespace(REDIS_STATE_URL=f"redis://127.0.0.1:{free_port()}/0"),
+    )
+    for page in ("admin:index", "admin:routing_provider_changelist", "admin:routing_model_changelist"):
+        assert staff.get(reverse(page)).status_code == 200
+    shown = staff.get(reverse("admin:routing_providerkey_changelist")).content.decode()
+    assert "unknown: the state Redis does not answer" in shown
+    assert "does not answer; try again" in put_back(staff, ProviderKey.objects.get()).content.decode()
