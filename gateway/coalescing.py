@@ -12,14 +12,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from django.conf import settings
-
 from caching.answers import StoredAnswer
 from caching.coalescing import Lead, LeadEnding
 from caching.leases import Ending
 from caching.metrics import COALESCED
 from gateway import recalling, storing, tracing
 from gateway.asking import Asked, Unanswered
+from gateway.deadlines import deadlines_of
 from gateway.parts import Parts
 from gateway.planning import Plan
 
@@ -44,9 +43,7 @@ async def ask_once(plan: Plan, parts: Parts, ask: Ask) -> Asked | Unanswered | F
     if not _coalesces(plan):
         return await ask(began)
     with tracing.stage("coalesce"):
-        joined = await parts.flights.join(
-            plan.tenant_id, plan.prints.exact, until=began + settings.UPSTREAM_TOTAL_SECONDS
-        )
+        joined = await parts.flights.join(plan.tenant_id, plan.prints.exact, until=_deadline(plan, began))
     if isinstance(joined, Lead):
         COALESCED.labels(role="lead" if joined.leased else "lead_unleased").inc()
         return await _lead(plan, joined, ask, began if joined.took_over else time.monotonic())
@@ -67,6 +64,11 @@ async def _lead(plan: Plan, lead: Lead, ask: Ask, began: float) -> Asked | Unans
         # Also when the caller hangs up: another takes over at once.
         lead.finish(ending)
     return asked
+
+
+def _deadline(plan: Plan, began: float) -> float:
+    """Return when the last of the call's targets would have to have answered."""
+    return max(deadlines_of(target, began).total_at for target in plan.targets)
 
 
 def _coalesces(plan: Plan) -> bool:

@@ -165,6 +165,8 @@ async def without_background(house: House, monkeypatch: pytest.MonkeyPatch) -> N
     assert policies._watcher is not None
     policies._watcher.cancel()
     policies._compare_seconds = 1e9
+    assert house.parts.upstream_health._poller is not None
+    house.parts.upstream_health._poller.cancel()
     monkeypatch.setattr(limits, "_IDLE_SECONDS", 1e9)
     monkeypatch.setattr(windows, "MINUTE_SECONDS", windows.DAY_SECONDS)
 
