@@ -27,15 +27,17 @@ _CLOSED_BY_THE_OTHER_SIDE = frozenset({errno.ECONNRESET, errno.EPIPE})
 class _Connecting:
     """What one call knows of its way to a connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        """seconds: for resolving a name and trying its addresses, all together."""
+        self._seconds = seconds
         self.until: float | None = None
         """On the clock of time.monotonic(); None: no connection was begun, a kept one was taken."""
 
-    def begin(self, seconds: float) -> float:
+    def begin(self) -> float:
         """Return the seconds that are left, of which the first caller has all."""
         now = time.monotonic()
         if self.until is None:
-            self.until = now + seconds
+            self.until = now + self._seconds
         return self.until - now
 
 
@@ -45,13 +47,9 @@ _CONNECTING: ContextVar[_Connecting] = ContextVar("connecting")
 class AddressGuard(AbstractResolver):
     """Resolves names and opens sockets, for checked addresses only."""
 
-    def __init__(self, allowed: Sequence[Network], *, connect_seconds: float, public: bool = True) -> None:
-        """allowed: networks besides the public internet. public: whether that will do at all.
-
-        connect_seconds: for resolving a name and trying its addresses, all together.
-        """
+    def __init__(self, allowed: Sequence[Network], *, public: bool = True) -> None:
+        """allowed: networks besides the public internet. public: whether that will do at all."""
         self._allowed = allowed
-        self._connect_seconds = connect_seconds
         self._public = public
 
     async def resolve(
@@ -80,7 +78,7 @@ class AddressGuard(AbstractResolver):
         """Nothing is kept."""
 
     def _time_left(self) -> float:
-        return _CONNECTING.get().begin(self._connect_seconds)
+        return _CONNECTING.get().begin()
 
     def _check(self, host: str, addresses: Sequence[str]) -> None:
         try:
@@ -105,20 +103,21 @@ class GuardedTransport(AiohttpTransport):
         allowed: Sequence[Network],
         limits: httpx.Limits,
         *,
-        connect_seconds: float,
         public: bool = True,
     ) -> None:
         context = _tls() if public else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         super().__init__(verify=context, trust_env=False, limits=limits, client=self._open)
-        self._guard = AddressGuard(allowed, connect_seconds=connect_seconds, public=public)
+        self._guard = AddressGuard(allowed, public=public)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request whose body is bytes; return when the answer's head is there. Raises httpx.HTTPError.
 
+        Its extensions hold the seconds for resolving the name and trying its addresses, all together.
+
         A kept connection may be closed by the other side while a request is on its way there. Then, and
         only if no byte of an answer came, the request is sent once more.
         """
-        connecting = _Connecting()
+        connecting = _Connecting(request.extensions["timeout"]["connect"])
         try:
             return await self._send(request, connecting)
         except httpx.HTTPError as error:

@@ -116,11 +116,10 @@ class HttpxUpstream:
         """Take the limits from the settings."""
         allowed = parse_networks(settings.UPSTREAM_ALLOWED_NETWORKS)
         limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, keepalive_expiry=_IDLE_SECONDS)
-        seconds = settings.UPSTREAM_CONNECT_SECONDS
         self._transports = {
-            "https": GuardedTransport(allowed, limits, connect_seconds=seconds),
+            "https": GuardedTransport(allowed, limits),
             # Without TLS a key would cross the public internet in the clear.
-            "http": GuardedTransport(allowed, limits, connect_seconds=seconds, public=False),
+            "http": GuardedTransport(allowed, limits, public=False),
         }
 
     async def aclose(self) -> None:

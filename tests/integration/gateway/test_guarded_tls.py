@@ -48,7 +48,7 @@ def trusting(file: Path, monkeypatch: pytest.MonkeyPatch) -> GuardedTransport:
         "gateway.address_guard.httpx.create_ssl_context",
         lambda **_: ssl.create_default_context(cafile=str(file)),
     )
-    return GuardedTransport(parse_networks(["127.0.0.0/8", "::1/128"]), LIMITS, connect_seconds=5.0)
+    return GuardedTransport(parse_networks(["127.0.0.0/8", "::1/128"]), LIMITS)
 
 
 async def test_host_and_server_name_stay_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

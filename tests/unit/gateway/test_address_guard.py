@@ -38,9 +38,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 
 
 async def post(url: str, *allowed: str, public: bool = True, connect_seconds: float = 5.0) -> None:
-    transport = GuardedTransport(
-        parse_networks(allowed), LIMITS, connect_seconds=connect_seconds, public=public
-    )
+    transport = GuardedTransport(parse_networks(allowed), LIMITS, public=public)
     try:
         timeout = {"timeout": {"connect": connect_seconds}}
         await transport.handle_async_request(httpx.Request("POST", url, content=b"{}", extensions=timeout))
