@@ -62,19 +62,24 @@ def judge(facts: RequestFacts, rules: CacheRules) -> Cacheability:
 
 
 def _bypass_reason(facts: RequestFacts, *, personal: bool) -> str | None:
+    if reason := _uncommon_reason(facts):
+        return reason
+    if facts.temperature is not None and facts.temperature > 1.0:
+        return "high_temperature"
+    if personal and not facts.user:
+        return "personal_details"
+    return "time_sensitive" if time_rule(facts.question) else None
+
+
+def _uncommon_reason(facts: RequestFacts) -> str | None:
+    """Say what is more than one text for another, if anything is: a stored answer has no room for it."""
     if facts.has_tools:
         return "tools"
     if facts.has_images:
         return "images"
     if facts.has_more:
         return "more_than_text"
-    if facts.answers > 1:
-        return "several_answers"
-    if facts.temperature is not None and facts.temperature > 1.0:
-        return "high_temperature"
-    if personal and not facts.user:
-        return "personal_details"
-    return "time_sensitive" if time_rule(facts.question) else None
+    return "several_answers" if facts.answers > 1 else None
 
 
 def _no_semantic_reason(facts: RequestFacts, rules: CacheRules) -> str | None:
