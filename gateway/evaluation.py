@@ -33,7 +33,7 @@ class Question:
     exact: bytes
     complexity: str
     cacheability: Cacheability
-    vector: Vector | None
+    vector: "Vector | None"
     """None: L2 is left out."""
     seconds: float
     """Spent on judging it."""

@@ -70,6 +70,14 @@ def text_of(response: httpx.Response, *, stream: bool) -> str:
     return said(chunks)
 
 
+async def test_a_semantic_hit_is_replayed_as_a_stream(house: House) -> None:
+    await complete(house, house.alice)
+    response = await complete(house, house.alice, "The capital of France is what?", stream=True)
+    assert response.headers["x-gateway-cache"] == "hit_semantic"
+    assert text_of(response, stream=True) == PARIS
+    assert house.demo.calls() == 1
+
+
 @pytest.mark.parametrize("cache", ["miss", "hit_exact"])
 async def test_a_stream_tells_its_usage_when_asked(house: House, cache: str) -> None:
     if cache == "hit_exact":
