@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 _FINAL = frozenset({FailureKind.REFUSED_REQUEST})
 #: Of the key, not of the target.
 _OF_KEY = frozenset({FailureKind.REFUSED_KEY, FailureKind.OUT_OF_QUOTA, FailureKind.RATE_LIMITED})
+#: The key is taken out for it.
+_OUT = frozenset({FailureKind.REFUSED_KEY, FailureKind.OUT_OF_QUOTA})
 _NOBODYS_FAULT = frozenset({FailureKind.CONTEXT_LENGTH, FailureKind.UNSUPPORTED, FailureKind.UNKNOWN_MODEL})
 #: A target that takes longer, waits included, isn't asked again while there is another one.
 _PATIENCE_SECONDS = 2.0
@@ -365,7 +367,7 @@ class _Call:
         return None
 
     async def _open_again(self, lane: Lane, key: EncryptedKey | None) -> _Way | None:
-        if self._left[lane].kind in (FailureKind.REFUSED_KEY, FailureKind.OUT_OF_QUOTA):
+        if self._left[lane].kind in _OUT:
             return None
         if self._way is not None and self._way.lane == lane:
             # The probe is this call's own.
@@ -417,7 +419,9 @@ class _Call:
 
     def _pay(self, lane: Lane) -> bool:
         free, self._free = self._free, False
-        return free or self._budget.spend(elsewhere=lane not in self._left)
+        paid = free or self._budget.spend(elsewhere=lane not in self._left)
+        # A key is taken out by its first refusal: what is under way then can't become a flood, however many it is.
+        return paid or self._failure.kind in _OUT
 
     def _over(self) -> bool:
         return self._failure.kind in _FINAL or (self._passing is not None and self._passing.begun)

@@ -1,5 +1,6 @@
 """Retries, keys and fallbacks against upstreams over real HTTP that count their calls; no test waits."""
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from gateway.providers.dialect import Chunk
 from gateway.testing import ScriptedUpstream
 from gateway.upstream import HttpxUpstream, Upstream
 from routing.catalog import EncryptedKey, ProviderAccess, Target
-from routing.health import LANE_RULES, Health, Outcome, lane_of
+from routing.health import LANE_RULES, Health, Lane, Outcome, lane_of
 from tests.demo_upstream import Demo, access, key, target
 from tests.keyed_upstream import KeyedUpstream, Manner, running_keyed_upstream
 
@@ -51,6 +52,7 @@ class Caller:
         affinity: bytes = b"",
         max_attempts: int = 3,
         seconds: float = 120.0,
+        late: float = 0.0,
         passing: Any = None,
         accesses: dict[str, ProviderAccess] | None = None,
     ) -> Answered | Failed:
@@ -61,7 +63,7 @@ class Caller:
                 targets=targets,
                 accesses={"demo": self.access} if accesses is None else accesses,
                 body=BODY,
-                started=self.clock(),
+                started=self.clock() - late,
                 max_attempts=max_attempts,
                 affinity=lambda: affinity,
             ),
@@ -384,13 +386,8 @@ async def test_a_lone_key_that_was_refused_is_tried_by_one_call_at_a_time(
     assert caller.health.rests() == {}
 
 
-async def test_while_one_call_tries_the_others_are_told_when_to_come_back(keyed: KeyedUpstream) -> None:
-    caller = Caller(upstream=ScriptedUpstream(), access=access("http://127.0.0.1:9/v1", key()))
-    lane = lane_of("demo/small-1", key())
-    caller.access = access("http://127.0.0.1:9/v1", one := key())
-    lane = lane_of("demo/small-1", one)
-    for _ in range(LANE_RULES.failures_in_a_row):
-        caller.health.note(lane, Outcome.FAILED)
+async def test_while_one_call_tries_the_others_are_told_when_to_come_back() -> None:
+    caller, lane = failing_lane()
     assert await caller.health.claim(lane, early=True)
     result = await caller.ask("small-1")
     assert isinstance(result, Failed)
@@ -422,20 +419,42 @@ async def test_a_call_that_comes_during_a_long_rate_limit_is_told_to_come_back(
 
 
 async def test_a_caller_who_hangs_up_gives_the_probe_back() -> None:
+    caller, _ = failing_lane()
+
+    class HangsUp(ScriptedUpstream):
+        async def ask(self, *given: Any, **more: Any) -> Any:
+            raise asyncio.CancelledError
+
+    answering, caller.upstream = caller.upstream, HangsUp()
+    with pytest.raises(asyncio.CancelledError):
+        await caller.ask("small-1")
+    caller.upstream = answering
+    assert reasons(await caller.ask("small-1")) == ["ok"]
+
+
+def failing_lane() -> tuple[Caller, Lane]:
+    """A caller of one target under one key, whose circuit is open."""
     caller = Caller(upstream=ScriptedUpstream(), access=access("http://127.0.0.1:9/v1", one := key()))
     lane = lane_of("demo/small-1", one)
     for _ in range(LANE_RULES.failures_in_a_row):
         caller.health.note(lane, Outcome.FAILED)
+    return caller, lane
 
-    class HangsUp(ScriptedUpstream):
-        async def ask(self, *given: Any, **more: Any) -> Any:
-            raise KeyboardInterrupt
 
-    answering, caller.upstream = caller.upstream, HangsUp()
-    with pytest.raises(KeyboardInterrupt):
-        await caller.ask("small-1")
-    caller.upstream = answering
-    assert reasons(await caller.ask("small-1")) == ["ok"]
+async def test_a_timeout_of_a_call_that_had_little_time_left_is_not_the_upstreams_fault() -> None:
+    for left, state in ((1.0, "ready"), (100.0, "resting")):
+        caller = Caller(upstream=ScriptedUpstream(), access=access("http://127.0.0.1:9/v1", one := key()))
+        for _ in range(LANE_RULES.failures_in_a_row):
+            caller.upstream = ScriptedUpstream(UpstreamFailure(FailureKind.TIMEOUT))
+            await caller.ask("small-1", max_attempts=1, late=120.0 - left)
+        assert caller.health.look(lane_of("demo/small-1", one)).state == state
+
+
+async def test_many_calls_at_once_all_get_over_a_refused_key(three: Caller, keyed: KeyedUpstream) -> None:
+    keyed.manners[SECRETS[1]] = Manner(status=401)
+    asked = [three.ask("small-1", affinity=conversation) for conversation in conversations(90)]
+    results = await asyncio.gather(*asked)
+    assert all(isinstance(result, Answered) for result in results)
 
 
 # --- Outages ----------------------------------------------------------------------------------------------
