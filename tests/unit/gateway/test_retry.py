@@ -1,4 +1,5 @@
 import math
+import random
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,18 @@ def test_waits_double_up_to_a_ceiling() -> None:
 def test_the_dice_spread_a_wait_over_its_whole_length() -> None:
     assert plan(attempt=2, dice=0.0) == RetryAfter(seconds=0.0)
     assert plan(attempt=2, dice=0.25) == RetryAfter(seconds=0.25)
+
+
+@pytest.mark.parametrize("asked", [0.0, 3.0])
+def test_a_thousand_waits_are_uniform_over_what_is_added_to_retry_after(asked: float) -> None:
+    rolled = random.Random(20261122)
+    decided = [plan(attempt=3, retry_after=asked, dice=rolled.random()) for _ in range(1000)]
+    waits = sorted(each.seconds - asked for each in decided if isinstance(each, RetryAfter))
+    assert len(waits) == 1000
+    assert waits[0] >= 0.0
+    # Kolmogorov and Smirnov: the largest distance from the uniform distribution on [0, 2] at p = 0.01.
+    farthest = max(abs(wait / 2.0 - (rank + 0.5) / 1000) + 0.0005 for rank, wait in enumerate(waits))
+    assert farthest <= 1.63 / 1000**0.5
 
 
 def test_what_the_upstream_asks_for_is_the_least_wait() -> None:
