@@ -53,6 +53,9 @@ _LONGEST_BODY = 32_768
 _PLAN_SECONDS = 300.0
 #: What a plan takes besides its body, which it holds twice (measured with tracemalloc over 3,000).
 _PLAN_BYTES = 1600
+#: What a hit that is kept ready takes besides its frame and the body, with what the record and the log line of its
+#: calls have in common (measured with tracemalloc over 2,000).
+_READY_BYTES = 2400
 #: How often plans of past policies are looked for, at most: of 5,000 plans it takes a millisecond.
 _LOOK_THROUGH_SECONDS = 1.0
 #: The extension by which our server takes an answer in one piece (config.whole_answers).
@@ -73,14 +76,16 @@ class WholeAnswer(NamedTuple):
     body: bytes
 
 
+_Place = tuple[Caller, str, bytes]
+"""Who asks, by which route, and the body."""
+
+
 @dataclass(slots=True)
 class _Asked:
     """What a well-formed body asks and its plan: they follow from the body and the caller alone."""
 
     plan: Plan | Refusal
     call: ChatCall
-    ready: "ReadyHit | None" = None
-    """The hit that answered it last."""
 
     def ahead(self, admission: Admission, plan: Plan | None, exact: ExactRecall | None) -> Ahead:
         """Return what is done. plan: this call's own; None if the plan is a refusal."""
@@ -105,9 +110,8 @@ class Edge:
 
     def __init__(self, inside: Application) -> None:
         self._inside = inside
-        self._plans: BoundedMemory[tuple[Caller, str, bytes], _Asked] = BoundedMemory(
-            settings.MEMORY_PLANS_BYTES
-        )
+        self._known: BoundedMemory[_Place, _Asked | ReadyHit] = BoundedMemory(settings.MEMORY_PLANS_BYTES)
+        """Of bodies that came before: the hit that answered them last, else what they ask."""
         self._looked_through_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -158,25 +162,27 @@ class Edge:
         # If this is all that can be done at once, nobody need do it again.
         scope[RECOGNISED] = known
         place = (known.caller, scope["path"], body)
-        asked = self._plans.get(place) if _may_ask(known, fields) else None
-        if asked is None or not isinstance(asked.plan, Plan):
-            return None
-        held = recalling.held(asked.plan, parts)
+        before = self._known.get(place) if _may_ask(known, fields) else None
+        held = _held(before, known.caller, parts)
         verdict = parts.limiter.take(known.caller.windows) if held else None
-        if held is None or verdict is None:
+        if before is None or held is None or verdict is None:
             return None
         admitted = counted(known, verdict)
         if isinstance(admitted, Refused):
-            return _rendered(_limited(admitted), asked.call.endpoint)
-        return self._ready(asked, body, held, arrival.started_at).to(admitted)
+            return _rendered(_limited(admitted), scope["path"])
+        return self._ready(before, place, held, admitted).to(admitted)
 
-    def _ready(self, asked: _Asked, body: bytes, held: HeldAnswer, now: float) -> ReadyHit:
-        """Return the hit that answers the question, the last one if it still does. now: Unix seconds."""
-        ready, plan = asked.ready, asked.plan
-        assert isinstance(plan, Plan)
-        if ready is None or not ready.serves(held, now):
-            ready = asked.ready = ReadyHit.of(plan, held)
-            self._keep(plan.call.admission.caller, body, asked)
+    def _ready(
+        self, before: "_Asked | ReadyHit", place: _Place, held: HeldAnswer, admitted: Admission
+    ) -> ReadyHit:
+        """Return the hit that answers the question, the last one if it still does."""
+        if isinstance(before, ReadyHit):
+            if before.serves(held, admitted.arrival.started_at):
+                return before
+            before = _asked(place, admitted)
+        assert isinstance(before.plan, Plan)
+        ready = ReadyHit.of(before.plan, held)
+        self._keep(place, ready, _READY_BYTES + ready.frame.size + len(place[2]))
         return ready
 
     async def _in_time(
@@ -215,27 +221,43 @@ class Edge:
         """Return the question and its plan, from memory if it came before; None if the endpoint must look."""
         if not _may_ask(known, fields):
             return None
-        asked = self._plans.get((known.caller, path, body))
-        if asked is None:
-            try:
-                call = call_of(read_question(body, path), known, path)
-            except (BadJson, ValidationError):
-                return None
-            asked = _Asked(plan_call(call), call)
-            self._keep(known.caller, body, asked)
+        place = (known.caller, path, body)
+        before = self._known.get(place)
+        if isinstance(before, _Asked):
+            return before
+        try:
+            asked = _asked(place, known)
+        except (BadJson, ValidationError):
+            return None
+        self._keep(place, asked, _PLAN_BYTES + 2 * len(body))
         return asked
 
-    def _keep(self, caller: Caller, body: bytes, asked: _Asked) -> None:
-        if len(body) <= _LONGEST_BODY:
-            size = _PLAN_BYTES + 2 * len(body) + (asked.ready.bytes if asked.ready else 0)
-            self._plans.put((caller, asked.call.endpoint, body), asked, size=size, ttl_s=_PLAN_SECONDS)
+    def _keep(self, place: _Place, value: "_Asked | ReadyHit", size: int) -> None:
+        if len(place[2]) <= _LONGEST_BODY:
+            self._known.put(place, value, size=size, ttl_s=_PLAN_SECONDS)
 
     def _forget_past(self, parts: RunningParts) -> None:
         """Drop the plans of callers whose policies hold no more: each would keep a whole policy alive."""
         now, holds = time.monotonic(), parts.policies.holds
         if now - self._looked_through_at >= _LOOK_THROUGH_SECONDS:
             self._looked_through_at = now
-            self._plans.drop_where(lambda key: not holds(key[0].tenant, key[0].gateway))
+            self._known.drop_where(lambda key: not holds(key[0].tenant, key[0].gateway))
+
+
+def _asked(place: _Place, admission: Admission) -> _Asked:
+    """Read and plan a question. Raises BadJson or ValidationError."""
+    _, path, body = place
+    call = call_of(read_question(body, path), admission, path)
+    return _Asked(plan_call(call), call)
+
+
+def _held(before: _Asked | ReadyHit | None, caller: Caller, parts: RunningParts) -> HeldAnswer | None:
+    """Return the answer in memory to a question that came before."""
+    if isinstance(before, ReadyHit):
+        return recalling.held_for(caller, before.fingerprint, before.max_age_s, parts)
+    if before is None or not isinstance(before.plan, Plan):
+        return None
+    return recalling.held(before.plan, parts)
 
 
 async def _admit(known: Admission, asked: _Asked | None, parts: RunningParts) -> _Ended | Ahead:

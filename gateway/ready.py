@@ -19,9 +19,6 @@ from gateway.rendering import form_of
 from gateway.rendering.form import Frame
 from gateway.request_id import shown
 
-#: What a hit that is kept ready takes besides its frame.
-_READY_BYTES = 900
-
 
 @dataclass(slots=True)
 class EdgeAnswer:
@@ -41,6 +38,9 @@ class ReadyHit:
 
     held: "ReferenceType[HeldAnswer]"
     """Weak: what memory (L0) has dropped must not live on here."""
+    fingerprint: bytes
+    max_age_s: float | None
+    """The greatest age that the question's caller accepts."""
     created_at: float
     expires_at: float
     until: float
@@ -55,6 +55,8 @@ class ReadyHit:
         form = form_of(plan.call)
         return cls(
             held=ref(held),
+            fingerprint=plan.prints.exact,
+            max_age_s=plan.call.cache.max_age_s,
             created_at=held.answer.created_at,
             expires_at=held.answer.expires_at,
             until=recalling.saving_holds_until(plan, held.answer, time.time()),
@@ -66,11 +68,6 @@ class ReadyHit:
     def serves(self, held: HeldAnswer, now: float) -> bool:
         """Whether this is still the hit of that answer; now: Unix seconds."""
         return self.held() is held and now < self.until
-
-    @property
-    def bytes(self) -> int:
-        """About how much it takes (measured with tracemalloc over 2,000)."""
-        return _READY_BYTES + self.frame.size
 
     def to(self, admission: Admission) -> EdgeAnswer:
         """Return the answer to a call that is admitted and ends now. Its age is that at the call's arrival."""

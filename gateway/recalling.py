@@ -21,6 +21,7 @@ from caching.recall import (
     Unavailable,
 )
 from gateway import tracing
+from gateway.admission import Caller
 from gateway.call import CacheReport, ChatOutcome
 from gateway.parts import Parts
 from gateway.planning import Plan
@@ -43,9 +44,15 @@ def held(plan: Plan, parts: Parts) -> HeldAnswer | None:
     """
     if not plan.reads_exact:
         return None
-    version = plan.call.admission.caller.tenant.version
-    found = parts.memory.get(plan.tenant_id, version, plan.prints.exact)
-    return found if found and may_serve(plan, found.answer) else None
+    return held_for(plan.call.admission.caller, plan.prints.exact, plan.call.cache.max_age_s, parts)
+
+
+def held_for(caller: Caller, fingerprint: bytes, max_age_s: float | None, parts: Parts) -> HeldAnswer | None:
+    """The same for a question that is known to be answered from memory if that can be."""
+    found = parts.memory.get(caller.tenant.tenant_id, caller.tenant.version, fingerprint)
+    if found is None or found.answer.model not in caller.usable_models:
+        return None
+    return found if recall.is_young(found.answer, max_age_s) else None
 
 
 def may_serve(plan: Plan, answer: StoredAnswer) -> bool:
