@@ -16,10 +16,10 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import aims, growth, page, plot, report, results, seeding
+from benchmarks import aims, growth, open_streams, page, plot, report, results, seeding
 from benchmarks.cells import Cell, Target, cells
 from benchmarks.client import Server
-from benchmarks.load import NotMeasurable, TurnResult, prepare, take_turn, why_skipped
+from benchmarks.load import NotMeasurable, TurnResult, prepare, take_turn
 from benchmarks.pinning import Cores
 from benchmarks.processes import Processes
 from benchmarks.results import Growth, Run, Starts
@@ -102,9 +102,11 @@ async def _measure(plan: Plan, stack: Stack, rig: Rig, processes: Processes, onl
         hot_prompts=plan.hot_prompts,
     )
     await prepare(target, semantic=not only or bool(SEMANTIC & set(only)))
-    by_name, skipped = await _measurable(cells(target), only)
+    by_name = {cell.name: cell for cell in cells(target) if _wanted(cell, only)}
+    skipped: dict[str, str] = {}
     done = await _take_turns(plan, by_name, processes, target, skipped)
     memory_after = processes.memory()
+    opened = await open_streams.measure(plan, stack, target, rig.serving)
     grown = await _grow(plan, stack, target, by_name["echo"], processes, skipped=skipped)
     return Run(
         date=date,
@@ -117,17 +119,17 @@ async def _measure(plan: Plan, stack: Stack, rig: Rig, processes: Processes, onl
         cells=results.cell_results(list(by_name.values()), done),
         comparisons=results.comparisons(aims.pairs(), by_name, done),
         growth=grown,
+        open_streams=opened,
         memory_ready={},
         memory_after=memory_after,
         neighbours=results.neighbours(done),
     )
 
 
-async def _measurable(found: list[Cell], only: list[str]) -> tuple[dict[str, Cell], dict[str, str]]:
-    """Return the cells by name that can be measured, and why the others can't."""
-    wanted = [cell for cell in found if not only or cell.group == "rig" or cell.name in {"echo", *only}]
-    skipped = {cell.name: reason for cell in wanted if (reason := await why_skipped(cell))}
-    return {cell.name: cell for cell in wanted if cell.name not in skipped}, skipped
+def _wanted(cell: Cell, only: list[str]) -> bool:
+    """Tell whether a cell is measured: all are, unless some were named."""
+    streamed = cell.streams and "streams" in only
+    return not only or cell.group == "rig" or streamed or cell.name in {"echo", *only}
 
 
 async def _take_turns(
@@ -155,7 +157,9 @@ async def _take_turns(
     for turn in turns(plan, list(by_name)):
         await take(turn)
     rates = {name: results.capacity(cell, done) for name, cell in by_name.items()}
-    for turn in open_turns(plan, [name for name, rate in rates.items() if rate >= LEAST_RATE]):
+    # Streams have a load of their own: many that are open at a time.
+    whole = [name for name, rate in rates.items() if rate >= LEAST_RATE and not by_name[name].streams]
+    for turn in open_turns(plan, whole):
         await take(turn, turn.share * rates[turn.cell])
     for name in skipped:
         by_name.pop(name, None)
@@ -219,7 +223,13 @@ def _plan(options: argparse.Namespace) -> Plan:
         plan = replace(plan, peers=options.peers)
     if not options.only:
         return plan
-    return replace(plan, growth=plan.growth if "growth" in options.only else (), embedder=False, starts=1)
+    return replace(
+        plan,
+        growth=plan.growth if "growth" in options.only else (),
+        open_streams=plan.open_streams if {"streams", "open_streams"} & {*options.only} else 0,
+        embedder=False,
+        starts=1,
+    )
 
 
 def _options() -> argparse.Namespace:
@@ -232,7 +242,11 @@ def _options() -> argparse.Namespace:
         help="measure LiteLLM and Portkey too (default: unless --quick); installs them if need be",
     )
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="CELL", help="these cells and the echo; no file"
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="CELL",
+        help="these cells and the echo; no file (also: growth, open_streams; streams: all that is streamed)",
     )
     parser.add_argument(
         "--connections", type=int, default=FULL.connections, help="of the loaded turns (default: 16)"

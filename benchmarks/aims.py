@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.figures import Ratio
 from benchmarks.results import CellResult, Measure, Run
+from benchmarks.stream_figures import OpenStreams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +94,22 @@ SHOWN: tuple[tuple[str, str, Measure], ...] = (
     ("hit_exact", "echo", "cpu"),
     ("litellm_hit", "echo", "cpu"),
     ("miss_exact", "direct", "p50"),
+    ("completions_hit", "hit_memory", "cpu"),
+    ("completions_miss", "miss_exact", "cpu"),
+    ("stream_hit", "hit_memory", "cpu"),
+    ("stream_miss", "miss_exact", "cpu"),
+    ("completions_stream_hit", "stream_hit", "cpu"),
+    ("completions_stream_miss", "stream_miss", "cpu"),
+    ("completions_miss", "litellm_miss", "cpu"),
+    ("completions_miss", "portkey_miss", "cpu"),
+    ("completions_stream_miss", "litellm_stream", "cpu"),
+    ("completions_stream_miss", "portkey_stream", "cpu"),
+    ("completions_stream_miss", "litellm_stream", "ttft"),
+    ("completions_stream_miss", "portkey_stream", "ttft"),
+    ("completions_stream_miss", "direct_stream", "ttft"),
 )
 LEAST_MISSES, MOST_ADDED_MS, MOST_BESIDE_MS = 1000.0, 3.0, 6.0
+MOST_ADDED_GAP_MS, MOST_STREAM_KB = 20.0, 100.0
 LEAST_OF_BATCH_RATE, LEAST_GROWN, MOST_WEB_MIB, MOST_START_S = 0.8, 0.9, 150.0, 3.0
 
 
@@ -108,7 +123,20 @@ def standings(run: Run) -> list[Standing]:
     """Return every aim with the run's figure."""
     rows = [_of_ratio(aim, run) for aim in RATIO_AIMS]
     at = next(number for number, aim in enumerate(RATIO_AIMS) if aim.cell == "miss_exact")
-    return [*rows[:at], *_semantic_hit(run), *rows[at:], *_misses(run), *_growth(run), *_process(run)]
+    return [
+        *rows[:at],
+        *_semantic_hit(run),
+        *rows[at:],
+        *_misses(run),
+        *_streams(run),
+        *_growth(run),
+        *_process(run),
+    ]
+
+
+def added_ttft(run: Run, cell: CellResult | None) -> float | None:
+    """Return by how many ms the median time to the first piece exceeds that of the upstream itself."""
+    return _difference(_first_piece(cell), _first_piece(run.cells.get("direct_stream")))
 
 
 def _of_ratio(aim: RatioAim, run: Run) -> Standing:
@@ -140,6 +168,31 @@ def _misses(run: Run) -> Iterator[Standing]:
     added = _difference(_p50(full), _p50(direct))
     yield _compared(
         "miss with L2", "added p50 <= embedder + 6 ms", added, one_ms, "ms", beside=MOST_BESIDE_MS
+    )
+
+
+def _streams(run: Run) -> Iterator[Standing]:
+    for name, title in (
+        ("stream_miss", "stream of a miss, `/chat`"),
+        ("completions_stream_miss", "stream of a miss, `/v1/chat/completions`"),
+    ):
+        added = added_ttft(run, run.cells.get(name))
+        yield _compared(title, "first token: added p50 <= 3 ms", added, 0.0, "ms", beside=MOST_ADDED_MS)
+    yield from _open_streams(run.open_streams)
+
+
+def _open_streams(found: OpenStreams | None) -> Iterator[Standing]:
+    added = found.added_gap_p99_ms if found else None
+    yield _compared("300 open streams", "gap p99: added <= 20 ms", added, 0.0, "ms", beside=MOST_ADDED_GAP_MS)
+    grown = found.rss_kb if found else None
+    yield _compared("300 open streams", "RSS <= 100 KB each", grown, 0.0, "KB", beside=MOST_STREAM_KB)
+    yield Standing(
+        cell="300 open streams",
+        aim="no database connection held",
+        figure=f"{found.connections_in_use_median:g} in use (at most {found.connections_in_use})"
+        if found
+        else "-",
+        met=found.connections_in_use_median == 0 if found else None,
     )
 
 
@@ -192,6 +245,10 @@ def _embedder(run: Run) -> tuple[float | None, float | None]:
 
 def _p50(cell: CellResult | None) -> float | None:
     return cell.single.latency_ms.p50 if cell and cell.single.latency_ms else None
+
+
+def _first_piece(cell: CellResult | None) -> float | None:
+    return cell.single.ttft_ms.p50 if cell and cell.single.ttft_ms else None
 
 
 def _difference(value: float | None, base: float | None) -> float | None:

@@ -79,15 +79,33 @@ class Target:
             "/chat", key or self.keys.acme, {"prompt": prompt, **more, **({"cache": cache} if cache else {})}
         )
 
-    def completion(self, part: str, prompt: str, key: str, headers: Mapping[str, str] | None = None) -> bytes:
+    def completion(
+        self,
+        part: str,
+        prompt: str,
+        key: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        model: str = recipes.MODEL,
+        stream: bool = False,
+    ) -> bytes:
         """Return the bytes of the same question to an OpenAI-compatible server."""
-        body = {"model": recipes.MODEL, "messages": [{"role": "user", "content": prompt}]}
+        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": prompt}]}
+        if stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
         return self.servers[part].post("/v1/chat/completions", key, body, headers)
 
 
 def cells(target: Target) -> list[Cell]:
     """Return the cells of all servers that are there."""
-    return [*_rig(target), *_baselines(target), *_ours(target), *_streams(target), *_peers(target)]
+    return [
+        *_rig(target),
+        *_baselines(target),
+        *_ours(target),
+        *_completions(target),
+        *_streams(target),
+        *_peers(target),
+    ]
 
 
 def _rig(target: Target) -> Iterator[Cell]:
@@ -108,6 +126,17 @@ def _rig(target: Target) -> Iterator[Cell]:
         server=target.servers["upstream"],
         requests=cycle([target.completion("upstream", prompt, "none") for prompt in prompts.stored()]),
         expected=frozenset({"200"}),
+    )
+    asked = [target.completion("upstream", prompt, "none", stream=True) for prompt in prompts.stored()]
+    yield Cell(
+        name="direct_stream",
+        title="upstream alone, streamed, asked directly",
+        group="rig",
+        serving="upstream",
+        server=target.servers["upstream"],
+        requests=cycle(asked),
+        expected=frozenset({"200"}),
+        streams=True,
     )
 
 
@@ -136,9 +165,7 @@ def _ours(target: Target) -> Iterator[Cell]:
     yield _our(
         target, "limited", "429, over the rate limit", cycle([target.ask(capitals[0], keys.limited)]), "429"
     )
-    memory = _our(target, "hit_memory", "L0 hit (memory)", cycle(hits), "hit_exact")
-    # Twice: the first fetches an answer into memory, the second makes it ready.
-    yield replace(memory, primer=2 * tuple(dict.fromkeys(hits)))
+    yield _primed(_our(target, "hit_memory", "L0 hit (memory)", cycle(hits), "hit_exact"), hits)
     yield _our(target, "hit_exact", "L1 hit (Redis)", cycle(hits), "hit_exact", serving="web_l1")
     # read_only: otherwise the answer would be copied to L1, and the wording be an exact hit next time.
     yield _our(
@@ -186,13 +213,56 @@ def _ours(target: Target) -> Iterator[Cell]:
     )
 
 
+def _completions(target: Target) -> Iterator[Cell]:
+    """The other form of the same: a hit's answer may have been stored by a question at `/chat`."""
+    hits = [_completion(target, prompt) for prompt in target.drawn]
+    hit = _our(target, "completions_hit", "`/v1/chat/completions`, L0 hit", cycle(hits), "hit_exact")
+    yield _primed(hit, hits)
+    yield _our(
+        target,
+        "completions_miss",
+        "`/v1/chat/completions`, miss without L2",
+        (_completion(target, f"{prompt} In a word.") for prompt in target.fresh()),
+        "miss",
+    )
+
+
 def _streams(target: Target) -> Iterator[Cell]:
+    """Misses have words of their own in each cell: an answer that was streamed is stored like any other."""
     exact = target.keys.exact
     hits = [target.ask(prompt, exact, stream=True) for prompt in target.drawn]
-    # Each of its own words: an answer that was streamed may be stored like any other.
     fresh = (target.ask(f"{prompt} In detail.", exact, stream=True) for prompt in target.fresh())
-    yield _our(target, "stream_hit", "stream of an L0 hit", cycle(hits), "hit_exact", streams=True)
+    hit = _our(target, "stream_hit", "stream of an L0 hit", cycle(hits), "hit_exact", streams=True)
+    yield _primed(hit, hits)
     yield _our(target, "stream_miss", "stream of a miss without L2", fresh, "miss", streams=True)
+    hits = [_completion(target, prompt, stream=True) for prompt in target.drawn]
+    fresh = (_completion(target, f"{prompt} In short.", stream=True) for prompt in target.fresh())
+    hit = _our(
+        target,
+        "completions_stream_hit",
+        "`/v1/chat/completions`, stream of an L0 hit",
+        cycle(hits),
+        "hit_exact",
+        streams=True,
+    )
+    yield _primed(hit, hits)
+    yield _our(
+        target,
+        "completions_stream_miss",
+        "`/v1/chat/completions`, stream of a miss without L2",
+        fresh,
+        "miss",
+        streams=True,
+    )
+
+
+def _completion(target: Target, prompt: str, *, stream: bool = False) -> bytes:
+    return target.completion("web", prompt, target.keys.exact, model="auto", stream=stream)
+
+
+def _primed(cell: Cell, hits: Sequence[bytes]) -> Cell:
+    """Twice: the first fetches an answer into memory, the second makes it ready."""
+    return replace(cell, primer=2 * tuple(dict.fromkeys(hits)))
 
 
 def _our(
@@ -218,13 +288,20 @@ def _our(
 
 def _peers(target: Target) -> Iterator[Cell]:
     if "litellm" in target.servers:
+        key = recipes.LITELLM_KEY
         yield _peer(target, "litellm_hit", "LiteLLM, hit (Redis)", "litellm", cycle(litellm_hits(target)))
-        fresh = (target.completion("litellm", prompt, recipes.LITELLM_KEY) for prompt in target.fresh())
+        fresh = (target.completion("litellm", prompt, key) for prompt in target.fresh())
         yield _peer(target, "litellm_miss", "LiteLLM, miss", "litellm", fresh)
+        asked = (target.completion("litellm", f"{p} In detail.", key, stream=True) for p in target.fresh())
+        yield _peer(target, "litellm_stream", "LiteLLM, stream of a miss", "litellm", asked, streams=True)
     if "portkey" in target.servers:
         headers = recipes.portkey_headers(f"{target.servers['upstream'].url}/v1")
-        asked = [target.completion("portkey", prompt, "none", headers) for prompt in target.drawn]
-        yield _peer(target, "portkey_miss", "Portkey, miss (it has no cache)", "portkey", cycle(asked))
+        whole, streamed = (
+            cycle([target.completion("portkey", p, "none", headers, stream=stream) for p in target.drawn])
+            for stream in (False, True)
+        )
+        yield _peer(target, "portkey_miss", "Portkey, miss (it has no cache)", "portkey", whole)
+        yield _peer(target, "portkey_stream", "Portkey, stream of a miss", "portkey", streamed, streams=True)
 
 
 def litellm_hits(target: Target) -> list[bytes]:
@@ -236,7 +313,9 @@ def litellm_hits(target: Target) -> list[bytes]:
     ]
 
 
-def _peer(target: Target, name: str, title: str, serving: str, requests: Iterator[bytes]) -> Cell:
+def _peer(
+    target: Target, name: str, title: str, serving: str, requests: Iterator[bytes], *, streams: bool = False
+) -> Cell:
     return Cell(
         name=name,
         title=title,
@@ -245,4 +324,5 @@ def _peer(target: Target, name: str, title: str, serving: str, requests: Iterato
         server=target.servers[serving],
         requests=requests,
         expected=frozenset({"200"}),
+        streams=streams,
     )

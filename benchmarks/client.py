@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
+END_MARKER = b"data: [DONE]"
+
 
 class Answers:
     """Makes answers of the bytes of one connection, one at a time."""
@@ -17,6 +19,7 @@ class Answers:
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._cache_status = ""
+        self._streamed = False
         self._complete = False
         self.body = bytearray()
         self.piece_times: list[float] = []
@@ -25,7 +28,8 @@ class Answers:
     def feed(self, data: bytes) -> str | None:
         """Return the outcome once the answer is complete: the gateway's cache status on a 200, else the code.
 
-        A lost layer is told by its reason too: `error embedding_timeout`.
+        A lost layer is told by its reason too: `error embedding_timeout`; a stream without its end marker is told
+        as `broken off`.
         """
         self._complete = False
         self._parser.feed_data(data)
@@ -33,12 +37,15 @@ class Answers:
 
     def on_message_begin(self) -> None:
         self._cache_status = ""
+        self._streamed = False
         self.body.clear()
         self.piece_times.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == b"x-gateway-cache":
             self._cache_status = value.decode("ascii")
+        elif name.lower() == b"content-type":
+            self._streamed = value.startswith(b"text/event-stream")
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -49,9 +56,11 @@ class Answers:
 
     def _outcome(self) -> str:
         status = self._parser.get_status_code()
+        if self._streamed and not self.body[-32:].rstrip().endswith(END_MARKER):
+            return "broken off"
         if status != 200 or not self._cache_status:
             return str(status)
-        if self._cache_status == "error":
+        if self._cache_status == "error" and not self._streamed:
             return f"error {_reason(bytes(self.body))}"
         return self._cache_status
 

@@ -90,15 +90,6 @@ async def _ask_until(server: Server, requests: Sequence[bytes], expected: str) -
             left = [request for request, outcome in answered if outcome != expected]
 
 
-async def why_skipped(cell: Cell) -> str | None:
-    """Return why a cell can't be measured yet, or None: the gateway may refuse streams."""
-    if not cell.streams:
-        return None
-    async with Connections(cell.server, 1) as [connection]:
-        outcome = await connection.ask(next(cell.requests))
-    return "the gateway answers 422 to `stream`" if outcome == "422" else None
-
-
 async def take_turn(
     turn: Turn, cell: Cell, plan: Plan, processes: Processes, upstream: Server, *, rate: float = 0.0
 ) -> TurnResult:

@@ -7,8 +7,10 @@ from benchmarks import aims
 from benchmarks.figures import Latency
 from benchmarks.processes import Memory
 from benchmarks.results import CellResult, Growth, OpenLoad, Run
+from benchmarks.stream_figures import OpenStreams, Way
 
 NONE = "-"
+OF = {"cpu": "requests for a CPU-second", "p50": "p50, 1 conn.", "ttft": "first piece p50, 1 conn."}
 MET = {True: "yes", False: "**no**", None: "not measured"}
 #: The generator or the upstream may be what is measured once a cell comes so near to what they can do alone.
 NEAR = 0.5
@@ -55,6 +57,8 @@ def _parts(run: Run) -> Iterator[str]:
     )
     yield _open(run)
     yield _streams(run)
+    yield _open_streams(run.open_streams)
+    yield _beside(run)
     yield _growth(run.growth)
     yield "CPU of each part for one request under that load (ms):"
     beside = list(run.cells["echo"].cpu_ms)
@@ -146,13 +150,59 @@ def _open_row(cell: CellResult, load: OpenLoad) -> list[str]:
 
 
 def _streams(run: Run) -> str:
-    rows = [
-        [cell.title, *(_ms(value) for value in (*_ends(cell.ttft_ms), *_ends(cell.gap_ms)))]
-        for cell in run.cells.values()
-        if cell.ttft_ms
+    rows = [_stream(cell, run) for cell in run.cells.values() if cell.single.ttft_ms]
+    many = run.plan.connections
+    head = (
+        *("cell", "first piece p50, 1 conn.", "p99", "added to upstream's p50", "gap p50", "gap p99"),
+        *(f"first piece p50, {many}", "p99", "gap p50", "gap p99"),
+    )
+    return "Streams (ms):\n\n" + _table(head, rows) if rows else ""
+
+
+def _stream(cell: CellResult, run: Run) -> list[str]:
+    single, many = (
+        [_ms(value) for latency in (load.ttft_ms, load.gap_ms) for value in _ends(latency)]
+        for load in (cell.single, cell.many)
+    )
+    added = aims.added_ttft(run, cell)
+    return [cell.title, *single[:2], NONE if cell.group == "rig" else _ms(added), *single[2:], *many]
+
+
+def _open_streams(found: OpenStreams | None) -> str:
+    if found is None:
+        return ""
+    head = ("way", "as expected", "first piece p50", "p99", "gap p50", "p99", "max", "gap p99 by block")
+    rows = (_way("upstream itself", found.direct), _way("through the gateway", found.through))
+    growth = ", ".join(f"{kb:.0f}" for kb in found.rss_kb_by_block)
+    return (
+        f"{found.streams} streams open at a time, a piece each {found.apart_ms:.0f} ms, `/v1/chat/completions`, "
+        "misses without L2 (ms):\n\n" + _table(head, rows) + "\n\nThe web process meanwhile: "
+        f"{100 * found.cpu_share:.0f} % of a core, {found.cpu_us_per_piece:.0f} us of CPU for a piece, all it "
+        f"does counted; {growth} KB of RSS for each stream (by block: what one has grown by serves the next); "
+        f"connections to Postgres {found.connections_before} before, at most {found.connections} with all open, "
+        f"of them in use at most {found.connections_in_use} (median {found.connections_in_use_median:g} of "
+        f"{found.looks} looks)."
+    )
+
+
+def _way(title: str, way: Way) -> list[str]:
+    gaps = way.gap_ms
+    return [
+        title,
+        _percent(way.as_expected),
+        *(_ms(value) for value in (*_ends(way.first_ms), *_ends(gaps), gaps.max if gaps else None)),
+        ", ".join(_ms(value) for value in way.gap_p99_by_block_ms) or NONE,
     ]
-    head = ("cell", "first piece p50", "first piece p99", "gap p50", "gap p99")
-    return "Streams, one connection (ms):\n\n" + _table(head, rows) if rows else ""
+
+
+def _beside(run: Run) -> str:
+    rows = [
+        [run.cells[c.cell].title, run.cells[c.baseline].title, OF[c.of], aims.shown(c.ratio)]
+        for c in run.comparisons
+        if (c.cell, c.baseline, c.of) in aims.SHOWN
+    ]
+    text = "Further ratios, measured in turn, with a bootstrap 95 % interval:\n\n"
+    return text + _table(("cell", "to", "of", "ratio"), rows) if rows else ""
 
 
 def _growth(grown: Sequence[Growth]) -> str:

@@ -11,14 +11,16 @@ from benchmarks.figures import Count, Latency, Ratio, latency_of, ratio_of_media
 from benchmarks.load import Sample, TurnResult
 from benchmarks.processes import Memory
 from benchmarks.schedule import Kind, Plan
+from benchmarks.stream_figures import OpenStreams
 
 #: Parts that do something for a request besides the serving one; the rest (beat, housekeeping) work on their own.
 BESIDE = ("worker", "postgres", "cache", "state", "ingest", "upstream")
 #: For one request; below it a part did nothing to speak of (the OS counts in steps of 10 ms).
 LEAST_CPU_SECONDS = 1e-6
 
-Measure = Literal["cpu", "p50"]
-"""cpu: requests for a CPU-second of the serving process; p50: the median latency at one connection."""
+Measure = Literal["cpu", "p50", "ttft"]
+"""cpu: requests for a CPU-second of the serving process; p50: the median latency at one connection; ttft: the
+median time to a stream's first piece at one connection."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,7 @@ class Load:
     """What a cell showed under one kind of load.
 
     as_expected: share of the requests with an expected outcome. upstream_calls: for each request.
+    ttft_ms, gap_ms: of streams, the first piece and the time between two.
     """
 
     requests: int
@@ -33,6 +36,8 @@ class Load:
     outcomes: dict[str, int]
     latency_ms: Latency | None
     upstream_calls: float
+    ttft_ms: Latency | None = None
+    gap_ms: Latency | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,6 @@ class CellResult:
     per_second: requests with an expected outcome, many connections; per_second_by_round for each round.
     per_cpu_second: requests for each CPU-second of the serving process. serving_ms: its CPU for one request;
     cpu_ms: of the parts beside it. generator_share: of a core, taken by the load generator.
-    ttft_ms, gap_ms: of streams, the first piece and the time between two.
     """
 
     title: str
@@ -69,8 +73,6 @@ class CellResult:
     cpu_ms: dict[str, float]
     generator_share: float
     open: list[OpenLoad]
-    ttft_ms: Latency | None
-    gap_ms: Latency | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,7 @@ class Run:
 
     neighbours: shares of the machine that others took, the median turn's and the worst's. peers: version, or why
     one is missing. skipped: cells that could not be measured, and why. embedder: one_ms and texts_per_second.
+    open_streams: many at a time, if that was measured.
     """
 
     date: str
@@ -124,6 +127,7 @@ class Run:
     cells: dict[str, CellResult]
     comparisons: list[Comparison]
     growth: list[Growth] = field(default_factory=list)
+    open_streams: OpenStreams | None = None
     embedder: dict[str, float] | None = None
     memory_ready: dict[str, Memory]
     memory_after: dict[str, Memory]
@@ -147,7 +151,7 @@ def comparisons(
     found: list[Comparison] = []
     for name, other, of in dict.fromkeys(pairs):
         if name in cells and other in cells:
-            ratio = (_cpu_ratio if of == "cpu" else _median_ratio)(cells[name], cells[other], turns)
+            ratio = _ratio(cells[name], cells[other], of, turns)
             if ratio:
                 found.append(Comparison(cell=name, baseline=other, of=of, ratio=ratio))
     return found
@@ -191,8 +195,6 @@ def _cell_result(cell: Cell, turns: Sequence[TurnResult]) -> CellResult:
         cpu_ms={part: spent for part, spent in per_request.items() if part != cell.serving},
         generator_share=sum(turn.generator_cpu for turn in many) / (seconds or 1.0),
         open=[_open_load(turn, cell.expected) for turn in of(turns, cell.name, "open")],
-        ttft_ms=latency_of([piece for turn in single for piece in turn.sample.first_pieces]),
-        gap_ms=latency_of([gap for turn in single for gap in turn.sample.gaps]),
     )
 
 
@@ -213,6 +215,8 @@ def _load(turns: Sequence[TurnResult], expected: frozenset[str]) -> Load:
         outcomes=dict(outcomes),
         latency_ms=latency_of([latency for turn in turns for latency in turn.sample.latencies]),
         upstream_calls=sum(turn.upstream_calls for turn in turns) / requests if requests else 0.0,
+        ttft_ms=latency_of([piece for turn in turns for piece in turn.sample.first_pieces]),
+        gap_ms=latency_of([gap for turn in turns for gap in turn.sample.gaps]),
     )
 
 
@@ -227,19 +231,22 @@ def _open_load(turn: TurnResult, expected: frozenset[str]) -> OpenLoad:
     )
 
 
-def _cpu_ratio(cell: Cell, baseline: Cell, turns: Sequence[TurnResult]) -> Ratio | None:
-    mine, theirs = _counts(cell, turns), _counts(baseline, turns)
-    return ratio_of_rates(mine, theirs)
+def _ratio(cell: Cell, baseline: Cell, measure: Measure, turns: Sequence[TurnResult]) -> Ratio | None:
+    if measure == "cpu":
+        return ratio_of_rates(_counts(cell, turns), _counts(baseline, turns))
+    mine, theirs = (
+        [
+            turn.sample.latencies if measure == "p50" else turn.sample.first_pieces
+            for turn in of(turns, each.name, "single")
+        ]
+        for each in (cell, baseline)
+    )
+    return ratio_of_medians(mine, theirs)
 
 
 def _counts(cell: Cell, turns: Sequence[TurnResult]) -> list[Count]:
     many = of(turns, cell.name, "many")
     return [(_expected(turn.sample, cell.expected), turn.cpu.get(cell.serving, 0.0)) for turn in many]
-
-
-def _median_ratio(cell: Cell, baseline: Cell, turns: Sequence[TurnResult]) -> Ratio | None:
-    mine, theirs = ([turn.sample.latencies for turn in of(turns, c.name, "single")] for c in (cell, baseline))
-    return ratio_of_medians(mine, theirs)
 
 
 def _per(requests: int, seconds: float) -> float | None:

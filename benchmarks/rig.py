@@ -19,10 +19,12 @@ BASELINES = ("reflector", "echo", "echo_get")
 
 @dataclass(frozen=True, kw_only=True)
 class Rig:
-    """The servers by part; `peers`: the version of each peer, or why it is missing."""
+    """The servers by part; `peers`: the version of each peer, or why it is missing. `serving`: the cores of
+    serving processes (None: any)."""
 
     running: dict[str, Running]
     peers: dict[str, str]
+    serving: frozenset[int] | None
 
 
 @contextmanager
@@ -39,7 +41,8 @@ def built(stack: Stack, folder: Path, cores: Cores | None, *, with_peers: bool) 
         serving, others = (cores.serving, cores.others) if cores else (None, None)
         found = {"upstream": start(_baseline("upstream", stack), others)}
         found |= {name: start(_baseline(name, stack), serving) for name in BASELINES}
-        found["web_l1"] = start(_second_web(stack), serving)
+        # Without answers in memory: its exact hits come from Redis.
+        found["web_l1"] = start(another_web(stack, "web_l1", MEMORY_CACHE_BYTES="0"), serving)
         peers = dict.fromkeys(environments.INSTALLERS, "left out")
         if with_peers:
             url = f"{found['upstream'].server.url}/v1"
@@ -50,7 +53,7 @@ def built(stack: Stack, folder: Path, cores: Cores | None, *, with_peers: bool) 
                 except NotStarted as error:
                     missing[name] = str(error)
             peers = {name: missing.get(name) or version for name, version in versions().items()}
-        yield Rig(running=found, peers=peers)
+        yield Rig(running=found, peers=peers, serving=serving)
 
 
 def keep_apart(stack: Stack, web_pids: Sequence[int], cores: Cores | None) -> str:
@@ -83,12 +86,12 @@ def _baseline(name: str, stack: Stack) -> Recipe:
     )
 
 
-def _second_web(stack: Stack) -> Recipe:
-    """Another web process of the same stack, without answers in memory: its exact hits come from Redis."""
+def another_web(stack: Stack, name: str, **environment: str) -> Recipe:
+    """Return how another web process of the same stack is started."""
     return Recipe(
-        name="web_l1",
+        name=name,
         argv=[sys.executable, "-m", "config.server", "--port", "{port}", "--drain-seconds", "3"],
-        env=child_environment(stack, MEMORY_CACHE_BYTES="0"),
+        env=child_environment(stack, **environment),
         cwd=PROJECT,
         ready="/readyz",
     )

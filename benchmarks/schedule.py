@@ -31,6 +31,12 @@ class Plan:
     growth: tuple[int, ...]
     """Numbers of tenants, rising."""
     growth_turns: int
+    open_streams: int
+    """Streams that are open at a time; 0: not measured."""
+    stream_seconds: float
+    """How long each of them lasts."""
+    stream_blocks: int
+    """How often as many are opened directly and through the gateway."""
     peers: bool
     embedder: bool
     """Whether the embedder is measured alone, too."""
@@ -50,6 +56,9 @@ FULL = Plan(
     hot_prompts=5000,
     growth=(1, 100, 1_000, 10_000),
     growth_turns=2,
+    open_streams=300,
+    stream_seconds=20.0,
+    stream_blocks=3,
     peers=True,
     embedder=True,
 )
@@ -67,6 +76,9 @@ QUICK = Plan(
     hot_prompts=500,
     growth=(),
     growth_turns=0,
+    open_streams=300,
+    stream_seconds=5.0,
+    stream_blocks=1,
     peers=False,
     embedder=False,
 )

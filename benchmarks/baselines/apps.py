@@ -1,6 +1,8 @@
 """ASGI applications that do next to nothing: the upper bounds that the gateway's cells are held against."""
 
+import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +21,8 @@ TEXT = (
 PREFIX = "bench:answer:"
 #: Answers are spread over so many keys: two hexadecimal digits.
 STORED = 256
+#: What a question says to have its answer come slowly.
+PACED = re.compile(rb"\((\d+) pieces, (\d+) ms apart\)")
 
 
 async def echo(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -51,7 +55,10 @@ class EchoGet:
 
 
 class CannedUpstream:
-    """An OpenAI-compatible provider that always says the same, at once. `GET /ledger` counts its answers."""
+    """An OpenAI-compatible provider that always says the same. `GET /ledger` counts its answers.
+
+    It says it at once, but for streams whose question holds, say, "(100 pieces, 200 ms apart)".
+    """
 
     def __init__(self) -> None:
         self._calls = 0
@@ -63,7 +70,7 @@ class CannedUpstream:
             return
         self._calls += 1
         if b'"stream":true' in body or b'"stream": true' in body:
-            await _stream(send)
+            await _stream(send, PACED.search(body))
         else:
             await _answer(send, COMPLETION)
 
@@ -71,24 +78,23 @@ class CannedUpstream:
 def _completion() -> bytes:
     message = {"role": "assistant", "content": TEXT}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-    usage = {"prompt_tokens": 16, "completion_tokens": 42, "total_tokens": 58}
-    return orjson.dumps({**_head("chat.completion"), "choices": [choice], "usage": usage})
+    return orjson.dumps({**_head("chat.completion"), "choices": [choice], "usage": USAGE})
 
 
 def _head(kind: str) -> dict[str, Any]:
     return {"id": "canned-1", "object": kind, "created": 1_767_225_600, "model": "small-1"}
 
 
-def _events() -> list[bytes]:
-    """Return the same answer as server-sent events, a word each."""
-    deltas: list[tuple[dict[str, str], str | None]] = [
-        ({"role": "assistant", "content": f"{word} "}, None) for word in TEXT.split()
-    ]
-    chunks = (
-        {**_head("chat.completion.chunk"), "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
-        for delta, reason in (*deltas, ({}, "stop"))
-    )
-    return [*(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks), b"data: [DONE]\n\n"]
+def _event(delta: dict[str, str], reason: str | None = None) -> bytes:
+    """Return one piece of a streamed answer."""
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return b"data: %b\n\n" % orjson.dumps({**_head("chat.completion.chunk"), "choices": [choice]})
+
+
+def _ending() -> bytes:
+    """Return what follows the last piece: the usage, which our gateway always asks for, and the end marker."""
+    usage = orjson.dumps({**_head("chat.completion.chunk"), "choices": [], "usage": USAGE})
+    return b"data: %b\n\ndata: [DONE]\n\n" % usage
 
 
 async def _body(receive: Receive) -> bytes:
@@ -106,13 +112,32 @@ async def _answer(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _stream(send: Send) -> None:
+async def _stream(send: Send, paced: re.Match[bytes] | None) -> None:
+    """Send the answer a word each; paced: so many words, so many ms apart."""
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    for event in EVENTS:
+    for event in (FIRST, *WORDS) if paced is None else ():
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+    if paced is not None:
+        await _pace(send, pieces=int(paced[1]), apart_s=int(paced[2]) / 1000)
+    for event in (LAST, ENDING):
         await send({"type": "http.response.body", "body": event, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
+async def _pace(send: Send, *, pieces: int, apart_s: float) -> None:
+    """Send each piece when it is due: one that is late makes no later ones late."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for number in range(pieces):
+        await asyncio.sleep(began + number * apart_s - loop.time())
+        event = FIRST if number == 0 else WORDS[number % len(WORDS)]
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+
+
+USAGE = {"prompt_tokens": 16, "completion_tokens": 42, "total_tokens": 58}
 COMPLETION = _completion()
-EVENTS = _events()
+FIRST = _event({"role": "assistant", "content": ""})
+WORDS = tuple(_event({"content": f"{word} "}) for word in TEXT.split())
+LAST = _event({}, "stop")
+ENDING = _ending()

@@ -49,6 +49,14 @@ async def test_the_outcome_of_any_other_answer_is_its_status_code() -> None:
     assert await outcome_of(refusal) == "503"
 
 
+async def test_a_stream_counts_only_with_its_end_marker() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-gateway-cache: miss\r\n"
+    whole, cut = b"data: {}\n\ndata: [DONE]\n\n", b"data: {}\n\n"
+
+    assert await outcome_of(head + b"content-length: %d\r\n\r\n" % len(whole), whole) == "miss"
+    assert await outcome_of(head + b"content-length: %d\r\n\r\n" % len(cut), cut) == "broken off"
+
+
 async def test_an_answer_in_pieces_is_complete_with_its_last_byte() -> None:
     head, body = b"HTTP/1.1 401 No\r\ncontent-le", b"ngth: 5\r\n\r\nabc"
 

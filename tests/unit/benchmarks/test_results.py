@@ -5,7 +5,7 @@ import pytest
 from benchmarks.cells import Cell
 from benchmarks.client import Server
 from benchmarks.load import Sample, TurnResult
-from benchmarks.results import CellResult, capacity, cell_results, comparisons, neighbours
+from benchmarks.results import CellResult, Measure, capacity, cell_results, comparisons, neighbours
 from benchmarks.schedule import Kind, Turn
 
 
@@ -81,17 +81,21 @@ def test_the_open_loop_tells_its_rate_and_how_late_it_sent(found: dict[str, Cell
     assert (load.rate, load.share, load.lag_p99_ms, load.unanswered) == (100.0, 0.5, 1.0, 0)
 
 
-def test_first_pieces_are_those_of_one_connection(found: dict[str, CellResult]) -> None:
-    assert found["hit"].ttft_ms is not None
-    assert (found["hit"].ttft_ms.count, found["hit"].ttft_ms.p50) == (1, 2.0)
+def test_first_pieces_are_told_for_each_kind_of_load(found: dict[str, CellResult]) -> None:
+    single = found["hit"].single.ttft_ms
+
+    assert single is not None
+    assert (single.count, single.p50) == (1, 2.0)
 
 
 def test_cells_are_compared_by_what_they_get_for_a_cpu_second_and_by_their_medians() -> None:
     cells = {each.name: each for each in CELLS}
-    by_cpu, by_p50 = comparisons([("hit", "echo", "cpu"), ("hit", "echo", "p50")], cells, TURNS)
+    wanted: list[tuple[str, str, Measure]] = [("hit", "echo", of) for of in ("cpu", "p50", "ttft")]
+    by_cpu, by_p50, by_ttft = comparisons(wanted, cells, TURNS)
 
     assert by_cpu.ratio.value == pytest.approx((8 / 0.5) / (10 / 0.1))
     assert by_p50.ratio.value == pytest.approx(3.0)
+    assert by_ttft.ratio.value == pytest.approx(1.0)
 
 
 def test_a_cell_that_was_not_measured_is_compared_with_nothing() -> None:
