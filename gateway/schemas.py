@@ -108,11 +108,12 @@ _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "functio
 
 def _check_message(message: dict[str, Any]) -> dict[str, Any]:
     """Check what the gateway itself reads of a message; all else is the provider's to judge."""
-    if message.get("role") not in _ROLES:
+    role = message.get("role")
+    if not isinstance(role, str) or role not in _ROLES:
         raise ValueError("role must be one of " + ", ".join(sorted(_ROLES)))
     content = message.get("content")
     if content is None:
-        if message["role"] in ("system", "developer", "user"):
+        if role in ("system", "developer", "user"):
             raise ValueError("content must be a text or a list of parts")
     elif isinstance(content, list):
         if not content or not all(map(_is_part, content)):

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from caching.fingerprint import FIELDS_IN, FIELDS_LEFT_OUT
-from gateway.schemas import ChatRequest
+from gateway.schemas import ChatRequest, CompletionRequest
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,12 @@ from gateway.schemas import ChatRequest
 def test_a_wrong_body_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ChatRequest.model_validate(body)
+
+
+@pytest.mark.parametrize("role", [None, 1, [], {}, "wizard"])
+def test_a_role_that_is_none_is_refused(role: object) -> None:
+    with pytest.raises(ValidationError):
+        CompletionRequest.model_validate({"messages": [{"role": role, "content": "a"}]})
 
 
 def test_a_prompt_becomes_one_user_message() -> None:
