@@ -30,9 +30,6 @@ _BY_TYPE = {
 #: What an invalid_request_error covers besides faulty requests is told apart by its message alone. The wording may
 #: change without notice; then these are refused requests, as all others that we don't know.
 _BY_WORDING = (
-    ("credit balance is too low", FailureKind.OUT_OF_QUOTA),
-    ("specified api usage limits", FailureKind.OUT_OF_QUOTA),
-    ("organization has been disabled", FailureKind.REFUSED_KEY),
     ("prompt is too long", FailureKind.CONTEXT_LENGTH),
     ("exceed context limit", FailureKind.CONTEXT_LENGTH),
     # Each of its models refuses other fields: the late ones temperature and forced tools, the early ones effort.
@@ -41,6 +38,14 @@ _BY_WORDING = (
     ("does not support", FailureKind.UNSUPPORTED),
     ("forces tool use", FailureKind.UNSUPPORTED),
 )
+#: Those that take the key out of use, by how they begin. What callers wrote is repeated only within quotes or as the
+#: name of a field with a colon behind it: no caller may say such words for the vendor.
+_BY_BEGINNING = (
+    ("your credit balance is too low", FailureKind.OUT_OF_QUOTA),
+    ("you have reached your specified api usage limits", FailureKind.OUT_OF_QUOTA),
+    ("this organization has been disabled", FailureKind.REFUSED_KEY),
+)
+_BEHIND_A_NAME = ": "
 _BY_STATUS = {
     401: FailureKind.REFUSED_KEY,
     402: FailureKind.OUT_OF_QUOTA,
@@ -60,6 +65,9 @@ def kind_of_failure(status: int, raw: bytes) -> FailureKind:
     except orjson.JSONDecodeError:
         body = None
     error = body.get("error") if isinstance(body, dict) else None
+    if status == 403 and not isinstance(error, dict):
+        # A firewall's page, in front of the API: it may be about this one question, and the key is not to suffer.
+        return FailureKind.INVALID_RESPONSE
     return _kind_by_words(error) or _kind_by_status(status)
 
 
@@ -88,6 +96,10 @@ def _text(error: Mapping[str, Any], name: str) -> str:
 
 
 def _kind_by_wording(message: str) -> FailureKind | None:
+    if _BEHIND_A_NAME not in message:
+        for beginning, kind in _BY_BEGINNING:
+            if message.startswith(beginning):
+                return kind
     return next((kind for mark, kind in _BY_WORDING if mark in message), None)
 
 

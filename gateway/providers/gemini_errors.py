@@ -47,7 +47,11 @@ _DELAY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 def failure_kind(status: int, raw: bytes) -> FailureKind:
     """Tell what a status other than 200 means; raw: the beginning of its body, whatever that is."""
-    return _kind(status, _error(raw))
+    error = _error(raw)
+    if status == 403 and not error:
+        # A firewall's page, in front of the API: it may be about this one question, and the key is not to suffer.
+        return FailureKind.INVALID_RESPONSE
+    return _kind(status, error)
 
 
 def kind_of_reported(error: object) -> FailureKind:

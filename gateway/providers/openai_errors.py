@@ -46,9 +46,14 @@ _BY_NAME_ALONE = {
     "content_filter": FailureKind.REFUSED_REQUEST,
 }
 #: Many followers tell these two in words alone. A word too many costs no more than a fallback.
-_TOO_LONG = re.compile(r"context (?:length|window|size)", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"context (?:length|window|size)"
+    # More than the whole limit of a minute (OpenAI, Groq): this call's fault, no other has to wait for it.
+    r"|^request too large for",
+    re.IGNORECASE,
+)
 _NO_MODEL = re.compile(r"model not exist", re.IGNORECASE)
-_IN_WORDS = frozenset({400, 413, 422})
+_IN_WORDS = frozenset({400, 413, 422, 429})
 
 
 def kind_of_failure(status: int, raw: bytes) -> FailureKind:
@@ -57,6 +62,9 @@ def kind_of_failure(status: int, raw: bytes) -> FailureKind:
     if status // 100 != 4:
         return by_status
     error = _error_in(raw)
+    if status == 403 and not error:
+        # A firewall's page, in front of the API: it may be about this one question, and the key is not to suffer.
+        return FailureKind.INVALID_RESPONSE
     if status == 403 and _is_moderation(error):
         return FailureKind.REFUSED_REQUEST
     in_words = _kind_in_words(error) if status in _IN_WORDS else None
@@ -66,6 +74,8 @@ def kind_of_failure(status: int, raw: bytes) -> FailureKind:
 def kind_of_reported(answer: Mapping[str, Any]) -> FailureKind:
     """Tell what an error means that was reported in a 200 or a stream; INVALID_RESPONSE if there is no telling."""
     error = _error_of(answer)
+    if _is_moderation(error):
+        return FailureKind.REFUSED_REQUEST
     named = _kind_of_names(error, _BY_NAME) or _kind_in_words(error) or _kind_of_names(error, _BY_NAME_ALONE)
     if named:
         return named

@@ -66,6 +66,30 @@ def test_an_invalid_request_is_told_apart_by_its_message(message: str, means: Fa
     assert kind_of_error(error("invalid_request_error", message)) is means
 
 
+# The vendor repeats names of fields, of tools and of types as they were given.
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This organization has been disabled.",
+        "Your credit balance is too low to access the Anthropic API.",
+        "You have reached your specified API usage limits.",
+    ],
+)
+@pytest.mark.parametrize(
+    "message",
+    [
+        "{}: Extra inputs are not permitted",
+        "thinking: Input tag '{}' found using 'type' does not match any of the expected tags: 'disabled'",
+        "Tool '{}' not found in provided tools",
+    ],
+)
+def test_no_caller_can_have_a_key_taken_out_by_words_that_the_vendor_repeats(
+    message: str, words: str
+) -> None:
+    refused = body("invalid_request_error", message.format(words))
+    assert kind_of_failure(400, refused) is FailureKind.REFUSED_REQUEST
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "code", "means"),
     [
@@ -98,6 +122,11 @@ def test_an_error_code_says_more_than_the_type(status: int, kind: str, code: str
 )
 def test_the_status_speaks_where_the_body_says_nothing(status: int, means: FailureKind, raw: bytes) -> None:
     assert kind_of_failure(status, raw) is means
+
+
+@pytest.mark.parametrize("raw", [b"", b"<html>blocked</html>", b"[]", b'{"error": 1}'])
+def test_a_firewall_that_refuses_a_question_says_nothing_of_the_key(raw: bytes) -> None:
+    assert kind_of_failure(403, raw) is FailureKind.INVALID_RESPONSE
 
 
 @pytest.mark.parametrize(

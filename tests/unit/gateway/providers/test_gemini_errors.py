@@ -62,6 +62,11 @@ def test_a_failure_is_told_by_status_and_details(status: int, body: object, kind
     assert Gemini().failure_kind(status, orjson.dumps([body])) == kind
 
 
+@pytest.mark.parametrize("raw", [b"", b"<html>blocked</html>", b"[]", b'{"error": 1}'])
+def test_a_firewall_that_refuses_a_question_says_nothing_of_the_key(raw: bytes) -> None:
+    assert Gemini().failure_kind(403, raw) is FailureKind.INVALID_RESPONSE
+
+
 def test_a_quota_that_was_never_given_is_not_waited_for() -> None:
     body = quota("GenerateContentInputTokensPerModelPerMinute-FreeTier", "59s")
     body["error"]["details"][1]["violations"][0]["quotaValue"] = "0"

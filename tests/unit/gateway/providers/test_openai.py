@@ -536,6 +536,11 @@ def test_a_finish_reason_by_which_the_provider_gave_up_is_an_error(reason: str) 
 
 # Statuses other than 200
 
+TOO_LARGE = (
+    "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, Requested 36278. "
+    "The input or output tokens must be reduced in order to run successfully."
+)
+
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
@@ -575,6 +580,9 @@ def test_a_finish_reason_by_which_the_provider_gave_up_is_an_error(reason: str) 
         (418, {}, FailureKind.REFUSED_REQUEST),
         (422, {"detail": [{"loc": ["body"], "msg": "x"}]}, FailureKind.REFUSED_REQUEST),
         (429, wire.error("rate_limit_exceeded", "requests"), FailureKind.RATE_LIMITED),
+        # One call asked for more than a minute's worth: it says nothing of what other calls may use.
+        (429, wire.error("rate_limit_exceeded", "tokens", TOO_LARGE), FailureKind.CONTEXT_LENGTH),
+        (413, wire.error("rate_limit_exceeded", "tokens", TOO_LARGE), FailureKind.CONTEXT_LENGTH),
         (429, wire.error("insufficient_quota", "insufficient_quota"), FailureKind.OUT_OF_QUOTA),
         (429, wire.error(None, "insufficient_quota"), FailureKind.OUT_OF_QUOTA),
         (429, {"message": "Requests rate limit exceeded"}, FailureKind.RATE_LIMITED),
@@ -604,6 +612,18 @@ def test_a_status_is_told_by_its_kind(status: int, body: object, kind: FailureKi
 def test_an_error_body_that_says_nothing_leaves_it_to_the_status(body: bytes) -> None:
     assert DIALECT.failure_kind(429, body) is FailureKind.RATE_LIMITED
     assert DIALECT.failure_kind(400, body) is FailureKind.REFUSED_REQUEST
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>blocked</html>", b"null", b"[]", b"blocked"])
+def test_a_firewall_that_refuses_a_question_says_nothing_of_the_key(body: bytes) -> None:
+    assert DIALECT.failure_kind(403, body) is FailureKind.INVALID_RESPONSE
+
+
+def test_a_refused_question_says_nothing_of_the_key_in_a_stream_either() -> None:
+    refused = wire.openrouter_error(403, reasons=["x"], flagged_input="y")
+    with pytest.raises(ProviderError) as raised:
+        DIALECT.reader().read(SseEvent(json.dumps(refused)))
+    assert raised.value.kind is FailureKind.REFUSED_REQUEST
 
 
 # Anything at all
