@@ -38,8 +38,8 @@ _BY_WORDING = (
     ("does not support", FailureKind.UNSUPPORTED),
     ("forces tool use", FailureKind.UNSUPPORTED),
 )
-#: Those that take the key out of use, by how they begin. What callers wrote is repeated only within quotes or as the
-#: name of a field with a colon behind it: no caller may say such words for the vendor.
+#: Those that take the key out of use, by how they begin. What callers wrote is repeated only within quotes or as
+#: the name of a field with a colon behind it: no caller may say such words for the vendor.
 _BY_BEGINNING = (
     ("your credit balance is too low", FailureKind.OUT_OF_QUOTA),
     ("you have reached your specified api usage limits", FailureKind.OUT_OF_QUOTA),
