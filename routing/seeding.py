@@ -227,9 +227,7 @@ def _seed_target(url: str, environment: Mapping[str, str]) -> None:
     _model(provider, Offer(name=name, tier=Model.Tier.STRONG, context_tokens=128_000, rates=()))
 
 
-def _provider(
-    slug: str, name: str, base_url: str, kind: Provider.Kind = Provider.Kind.OPENAI
-) -> Provider:
+def _provider(slug: str, name: str, base_url: str, kind: Provider.Kind = Provider.Kind.OPENAI) -> Provider:
     defaults = {"name": name, "base_url": base_url, "kind": kind}
     return Provider.objects.get_or_create(slug=slug, defaults=defaults)[0]
 

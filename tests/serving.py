@@ -11,9 +11,7 @@ from uvicorn.server import ServerState
 
 
 @asynccontextmanager
-async def serving(
-    protocol: type[HttpToolsProtocol], *, send_buffer: int | None = None
-) -> AsyncIterator[int]:
+async def serving(protocol: type[HttpToolsProtocol], *, send_buffer: int | None = None) -> AsyncIterator[int]:
     """Serve the application in this event loop; give the port. send_buffer: bytes that the system may hold."""
     config = uvicorn.Config(
         "config.asgi:application", http=protocol, lifespan="off", log_config=None, access_log=False
