@@ -42,7 +42,7 @@ def entry(alice: Tenant, cache_redis: "redis.Redis") -> CacheEntry:
         fingerprint=b"f" * 32,
         scope=b"s" * 32,
         embedder_id=EMBEDDER,
-        vector=direction(1.0).values.tolist(),
+        vector=direction(1.0).values,
         question="What is the capital of France?",
         answer={"text": "Paris"},
         model="small-1",

@@ -43,7 +43,7 @@ def keep(tenant: Tenant, client: "redis.Redis", **fields: Any) -> UUID:
         fingerprint=fingerprint,
         scope=b"s" * 32,
         embedder_id=fields.get("embedder", EMBEDDER),
-        vector=direction(1.0).values.tolist(),
+        vector=direction(1.0).values,
         question="What is the capital of France?",
         answer={},
         model=stored.model,
