@@ -141,4 +141,9 @@ async def _pieces(response: httpx.Response, chunks: ChunkReader) -> AsyncIterato
                 piece = await anext(pieces)
         except (StopAsyncIteration, TimeoutError):
             return
+        except httpx.HTTPError:
+            # What comes behind the end marker, and how, is of no matter.
+            if chunks.ended:
+                return
+            raise
         yield piece

@@ -229,7 +229,9 @@ FAULTS: dict[Any, tuple[str, int, str]] = {
 async def test_a_stream_that_breaks_ends_with_an_error_and_is_never_cached(adversary: Adversary) -> None:
     for kind, (code, status, reason) in FAULTS.items():
         question = a_question()
-        adversary.will(StreamFault(kind, after_chunks=6, stall_seconds=2.0))
+        # Anthropic's first events say nothing; of Google's short answers the sixth event may be the last.
+        chunks = 6 if adversary.vendor == "anthropic" else 3
+        adversary.will(StreamFault(kind, after_chunks=chunks, stall_seconds=2.0))
         broken = await adversary.ask(question, stream=True)
         *pieces, last = events(broken.text)
         assert (text := said(pieces)) != ""
