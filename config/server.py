@@ -2,9 +2,9 @@
 
     python -m config.server --host 127.0.0.1 --port 8000
 
-On SIGTERM `/readyz` turns 503 and new questions are refused with `draining`, while those in flight finish. Streams
-that are still open shortly before the limit end with an error event: at the limit the server would cut them off,
-and their records would be lost.
+On SIGTERM `/readyz` turns 503 and new questions are refused with `draining`, while those in flight finish. What is
+still under way shortly before the limit ends with `draining` too, streams with an error event: at the limit the
+server would cut it off, with a bare 500 at best, and records of streams would be lost.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from config.whole_answers import WholeAnswerProtocol, close_slow
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
-#: How long before the server's limit open streams are ended: time for their last event and their records.
+#: How long before the server's limit calls are ended: time for their last words and their records.
 _LAST_WORDS_SECONDS = 2.0
 #: uvicorn ticks ten times a second.
 _SLOW_TICKS = 10
@@ -51,7 +51,7 @@ class DrainingServer(uvicorn.Server):
         limit = self.config.timeout_graceful_shutdown
         if limit is not None:
             wait = max(limit / 2, limit - _LAST_WORDS_SECONDS)
-            asyncio.get_running_loop().call_later(wait, lifespan.end_streams)
+            asyncio.get_running_loop().call_later(wait, lifespan.end_calls)
         await super().shutdown(sockets)
 
 

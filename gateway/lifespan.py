@@ -48,7 +48,7 @@ def drain() -> None:
     runtime.drain()
 
 
-def end_streams() -> None:
-    """Have every open stream end with an error event."""
+def end_calls() -> None:
+    """Have every call that is still under way end with an error."""
     if parts := runtime.at_hand():
-        parts.end_streams()
+        parts.end_calls()

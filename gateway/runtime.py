@@ -56,6 +56,10 @@ class RunningParts:
     draining: bool = False
     relays: "WeakSet[Relay]" = field(default_factory=WeakSet)
     """The streams that are open."""
+    answering: "set[asyncio.Task[Any]]" = field(default_factory=set)
+    """Those that run a call's pipeline."""
+    cutting_off: bool = False
+    """Whether calls that have no answer yet are to end without one."""
     ending: set[asyncio.Task[None]] = field(default_factory=set)
     """What `finish_soon` was given and is not done."""
 
@@ -67,12 +71,28 @@ class RunningParts:
             return ChatOutcome(refusal=errors.DRAINING)
         if relay is not None:
             self.relays.add(relay)
-        return await tracing.traced(call, pipeline.answer(call, self, begun, relay))
+        task = asyncio.current_task()
+        assert task is not None
+        self.answering.add(task)
+        try:
+            return await tracing.traced(call, pipeline.answer(call, self, begun, relay))
+        except asyncio.CancelledError:
+            # One more than ours is the caller's, who hung up.
+            if not self.cutting_off or task.uncancel() > 0:
+                raise
+            return ChatOutcome(refusal=errors.DRAINING)
+        finally:
+            self.answering.discard(task)
 
-    def end_streams(self) -> None:
-        """Have every open stream end with an error event: what cuts it off otherwise says nothing."""
+    def end_calls(self) -> None:
+        """Have open streams end with an error event and all other calls with an error: the server's limit would
+        cut them off without a word.
+        """
+        self.cutting_off = True
         for relay in list(self.relays):
             relay.end_early(errors.DRAINING)
+        for task in list(self.answering):
+            task.cancel()
 
     def finish(self, call: FinishedCall) -> None:
         """Take note of an ended call; never waits, never fails the caller."""

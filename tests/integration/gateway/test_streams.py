@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import orjson
+import pytest
 import redis
 from pytest_django import Settings
 
@@ -164,3 +166,27 @@ async def test_streams_end_with_an_error_before_a_server_that_stops_cuts_them_of
     written: Any = state_redis.xrange(STREAM)
     [line] = [line for _, fields in written for line in lines_of(fields[FIELD])]
     assert b'"draining"' in line
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_calls_without_an_answer_are_told_when_a_server_stops(
+    house: House, state_redis: "redis.Redis", stream: bool
+) -> None:
+    with running_web(drain_seconds=2) as web:
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+            body = {**question(f"[[fault:hang]] {CAPITAL}"), "stream": stream}
+            asked = client.post(web.url + ROUTE, headers=bearer(house.alice), json=body)
+            # The second follows the first.
+            calls = [asyncio.ensure_future(asked)]
+            await until(lambda: house.demo.ledger()["open"] == 1)
+            calls.append(
+                asyncio.ensure_future(client.post(web.url + ROUTE, headers=bearer(house.alice), json=body))
+            )
+            await asyncio.sleep(0.3)
+            web.process.send_signal(signal.SIGTERM)
+            for response in await asyncio.gather(*calls):
+                assert (response.status_code, response.json()["error"]["code"]) == (503, "draining")
+        await asyncio.to_thread(web.process.wait, 10)
+    written: Any = state_redis.xrange(STREAM)
+    lines = [orjson.loads(line) for _, fields in written for line in lines_of(fields[FIELD])]
+    assert [(line["status"], line["error_code"]) for line in lines] == [(503, "draining")] * 2
