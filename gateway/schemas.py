@@ -143,10 +143,17 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
+#: Fields by which an upstream that is a router itself (OpenRouter, LiteLLM) takes another model, host or key than
+#: the one that the caller's key may use and that is paid for.
+_ROUTING_FIELDS = frozenset(
+    {"models", "fallbacks", "route", "api_base", "base_url", "api_key", "extra_headers", "user_config"}
+)
+
+
 class CompletionRequest(BaseModel):
     """A question as OpenAI's chat completions put it; `tags` and `cache` are the gateway's own.
 
-    Fields that aren't named here go to the provider as they are.
+    Fields that aren't named here go to the provider as they are, unless they would choose where it goes.
     """
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
@@ -178,6 +185,12 @@ class CompletionRequest(BaseModel):
     metadata: dict[str, Any] | None = None
     tags: Annotated[list[Tag], Field(max_length=16)] = Field(default_factory=list)
     cache: CacheControl | None = None
+
+    @model_validator(mode="after")
+    def _goes_nowhere_else(self) -> "CompletionRequest":
+        if chosen := _ROUTING_FIELDS.intersection(self.model_extra or ()):
+            raise ValueError(f"{min(chosen)} is not taken: where a request goes is chosen by its model alone")
+        return self
 
     def wire_fields(self) -> dict[str, Any]:
         """Return every field that the caller set to something, as it was given."""

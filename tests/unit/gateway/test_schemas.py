@@ -40,6 +40,13 @@ def test_a_role_that_is_none_is_refused(role: object) -> None:
         CompletionRequest.model_validate({"messages": [{"role": role, "content": "a"}]})
 
 
+@pytest.mark.parametrize("name", ["models", "fallbacks", "route", "api_base", "base_url", "api_key"])
+def test_no_field_takes_a_question_elsewhere_than_its_model(name: str) -> None:
+    asked = {"model": "small-1", "messages": [{"role": "user", "content": "a"}]}
+    with pytest.raises(ValidationError, match=name):
+        CompletionRequest.model_validate({**asked, name: ["openai/o1-pro"]})
+
+
 def test_a_prompt_becomes_one_user_message() -> None:
     question = ChatRequest.model_validate({"prompt": "Why?"})
     assert question.wire_messages() == [{"role": "user", "content": "Why?"}]
