@@ -70,10 +70,22 @@ def completion_id(request_id: UUID) -> str:
 
 #: Words of a stored answer that go into one piece of its replay.
 _WORDS = 4
+#: Longer texts are cut by length alone, into so many pieces: all are made at once, while other calls wait.
+_LONG_TEXT = 64 * 1024
+_MOST_PIECES = 4_000
 
 
 def in_pieces(text: str) -> Iterator[str]:
-    """Yield the text in pieces of a few words each, as a model would have sent it."""
+    """Yield the text in pieces of a few words each, as a model would have sent it; a long one in larger pieces."""
+    if len(text) <= _LONG_TEXT:
+        yield from _few_words_each(text)
+        return
+    length = -(-len(text) // _MOST_PIECES)
+    for start in range(0, len(text), length):
+        yield text[start : start + length]
+
+
+def _few_words_each(text: str) -> Iterator[str]:
     start, words, inside = 0, 0, False
     for position, character in enumerate(text):
         blank = character.isspace()
