@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn, Protocol
 
@@ -53,35 +53,14 @@ _HEADERS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UpstreamAnswer:
-    """A complete, checked answer in OpenAI's form."""
+class UpstreamAnswer(Completion):
+    """A complete, checked answer in OpenAI's form, and its usage in any case."""
 
-    choices: tuple[dict[str, Any], ...] = field(repr=False)
-    """At least one: `index`, `message`, `finish_reason`, perhaps `logprobs`."""
     usage: Usage
     estimated: bool
     """The provider's usage was missing or absurd; it is our own count instead."""
-    upstream_id: str
-    """The provider's id of the answer, if it gave a plain one."""
     first_token_ms: float | None = None
     """From the sending of the question to the first piece of the answer; None for one that came whole."""
-
-    @property
-    def message(self) -> dict[str, Any]:
-        """The first choice's."""
-        message: dict[str, Any] = self.choices[0]["message"]
-        return message
-
-    @property
-    def text(self) -> str:
-        """The first choice's content; empty for tool calls alone."""
-        content = self.message.get("content")
-        return content if isinstance(content, str) else ""
-
-    @property
-    def finish_reason(self) -> str:
-        """The first choice's."""
-        return str(self.choices[0]["finish_reason"])
 
 
 class Upstream(Protocol):
