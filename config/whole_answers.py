@@ -58,6 +58,10 @@ class WholeAnswerProtocol(HttpToolsProtocol):
         """Whether a request, or the first byte of one, has been waited for longer than this."""
         return self._reading_since is not None and self.loop.time() - self._reading_since > seconds
 
+    def _should_upgrade(self) -> bool:
+        """A request with a body is no WebSocket's: its handshake would wait for ever for what was read already."""
+        return super()._should_upgrade() and not _has_body(self.headers)
+
     def on_message_begin(self) -> None:
         self._reading_since = self.loop.time()
         # An answer that left amid the bytes of several requests has set the timer of an idle connection.
@@ -93,6 +97,13 @@ def close_slow(connections: Iterable[Any], seconds: float) -> int:
     for connection in slow:
         connection.transport.close()
     return len(slow)
+
+
+def _has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in headers
+    )
 
 
 def _is_short(cycle: RequestResponseCycle) -> bool:

@@ -249,3 +249,16 @@ async def test_a_connection_that_is_kept_between_requests_is_not_slow() -> None:
             assert b"200 OK" in await reader.readuntil(b"hello")
             await asyncio.sleep(1.5)
         writer.close()
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+async def test_a_request_with_a_body_is_no_websocket_to_wait_on_for_ever(method: bytes) -> None:
+    upgrade = (
+        b"upgrade: websocket",
+        b"connection: upgrade",
+        b"sec-websocket-version: 13",
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+    )
+    async with served() as port:
+        received = await exchange(port, post(b"/parts", b"1.1", *upgrade).replace(b"POST", method))
+    assert received.startswith(b"HTTP/1.1 ")
