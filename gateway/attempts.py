@@ -270,8 +270,9 @@ class _Call:
                 target, visit.access, way.key, self._question.body, deadlines=deadlines, on_chunk=on_chunk
             )
         except UpstreamFailure as failure:
-            fair = deadlines.total_at - started >= (deadlines.total_at - self._question.started) / 2
-            self._fail(way, failure, target, started, fair=fair)
+            enough = deadlines.total_at - started >= (deadlines.total_at - self._question.started) / 2
+            # A stream that came until its time was over is a long answer, or one that is read slowly.
+            self._fail(way, failure, target, started, fair=enough and not self._begun)
             return None
         self._verdict = Outcome.ANSWERED
         self._attempts.append(self._attempt(way, target, "ok", started, 200))
@@ -424,11 +425,15 @@ class _Call:
         return paid or self._failure.kind in _OUT
 
     def _over(self) -> bool:
-        return self._failure.kind in _FINAL or (self._passing is not None and self._passing.begun)
+        return self._failure.kind in _FINAL or self._begun
+
+    @property
+    def _begun(self) -> bool:
+        """Whether a piece of the answer was passed on."""
+        return self._passing is not None and self._passing.begun
 
     def _failed(self) -> Failed:
-        begun = self._passing is not None and self._passing.begun
-        retry_after = None if begun else self._failure.retry_after
+        retry_after = None if self._begun else self._failure.retry_after
         if self._failure.kind is FailureKind.RESTING:
             retry_after = self._until_something_returns()
         return Failed(

@@ -250,10 +250,27 @@ class Begun:
 class BreaksOff(ScriptedUpstream):
     """Streams one piece, then breaks off."""
 
+    kind = FailureKind.TRUNCATED
+
     async def ask(self, *given: Any, on_chunk: Any = None, **more: Any) -> Any:
         self.asked.append(("", {}))
         await on_chunk(Chunk(choices=()))
-        raise UpstreamFailure(FailureKind.TRUNCATED, status=200)
+        raise UpstreamFailure(self.kind, status=200)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"), [(FailureKind.TRUNCATED, "resting"), (FailureKind.TIMEOUT, "ready")]
+)
+async def test_a_stream_that_is_longer_than_its_call_may_take_is_not_the_upstreams_fault(
+    kind: FailureKind, state: str
+) -> None:
+    upstream = BreaksOff()
+    upstream.kind = kind
+    caller = Caller(upstream=upstream, access=access("http://127.0.0.1:9/v1", one := key()))
+    for _ in range(LANE_RULES.failures_in_a_row):
+        # The answer is long, or whoever asked for it reads slowly.
+        assert reasons(await caller.ask("small-1", passing=Begun())) == [kind.value]
+    assert caller.health.look(lane_of("demo/small-1", one)).state == state
 
 
 async def test_once_a_piece_was_passed_on_there_is_no_other_attempt() -> None:
