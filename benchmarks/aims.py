@@ -103,9 +103,7 @@ SHOWN: tuple[tuple[str, str, Measure], ...] = (
     ("completions_miss", "litellm_miss", "cpu"),
     ("completions_miss", "portkey_miss", "cpu"),
     ("completions_stream_miss", "litellm_stream", "cpu"),
-    ("completions_stream_miss", "portkey_stream", "cpu"),
     ("completions_stream_miss", "litellm_stream", "ttft"),
-    ("completions_stream_miss", "portkey_stream", "ttft"),
     ("completions_stream_miss", "direct_stream", "ttft"),
 )
 LEAST_MISSES, MOST_ADDED_MS, MOST_BESIDE_MS = 1000.0, 3.0, 6.0

@@ -292,16 +292,13 @@ def _peers(target: Target) -> Iterator[Cell]:
         yield _peer(target, "litellm_hit", "LiteLLM, hit (Redis)", "litellm", cycle(litellm_hits(target)))
         fresh = (target.completion("litellm", prompt, key) for prompt in target.fresh())
         yield _peer(target, "litellm_miss", "LiteLLM, miss", "litellm", fresh)
-        asked = (target.completion("litellm", f"{p} In detail.", key, stream=True) for p in target.fresh())
-        yield _peer(target, "litellm_stream", "LiteLLM, stream of a miss", "litellm", asked, streams=True)
+        slow = (target.completion("litellm", f"{p} In detail.", key, stream=True) for p in target.fresh())
+        yield _peer(target, "litellm_stream", "LiteLLM, stream of a miss", "litellm", slow, streams=True)
     if "portkey" in target.servers:
         headers = recipes.portkey_headers(f"{target.servers['upstream'].url}/v1")
-        whole, streamed = (
-            cycle([target.completion("portkey", p, "none", headers, stream=stream) for p in target.drawn])
-            for stream in (False, True)
-        )
-        yield _peer(target, "portkey_miss", "Portkey, miss (it has no cache)", "portkey", whole)
-        yield _peer(target, "portkey_stream", "Portkey, stream of a miss", "portkey", streamed, streams=True)
+        asked = [target.completion("portkey", prompt, "none", headers) for prompt in target.drawn]
+        # No streams: the pinned version answers 500 to each of them ("TypeError: immutable", on Node 20).
+        yield _peer(target, "portkey_miss", "Portkey, miss (it has no cache)", "portkey", cycle(asked))
 
 
 def litellm_hits(target: Target) -> list[bytes]:
