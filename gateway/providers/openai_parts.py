@@ -19,6 +19,9 @@ _KINDS: dict[str, type] = {
 }
 #: Of these, one at least is in a message without content.
 _INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning")
+#: Azure leaves the content out when its filter took it, vLLM when a thinking model had not come to it within the
+#: caller's limit: no failure of the upstream's, or any caller could bring its circuit to open.
+_WITHOUT_CONTENT = frozenset({"content_filter", "length"})
 
 
 def checked(part: Any) -> dict[str, Any]:
@@ -42,8 +45,7 @@ def check_content(message: Mapping[str, Any], finish_reason: str) -> None:
     """Refuse a whole message that has neither content nor anything in its stead. Raises InvalidCompletion."""
     if message.get("content") is not None or any(map(message.get, _INSTEAD_OF_CONTENT)):
         return
-    # Azure leaves the content out when its filter took it.
-    if finish_reason != "content_filter":
+    if finish_reason not in _WITHOUT_CONTENT:
         raise InvalidCompletion("no content")
 
 

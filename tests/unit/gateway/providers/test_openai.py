@@ -120,9 +120,10 @@ def test_missing_content_is_accepted_beside_what_stands_in_for_it(instead: dict[
     assert completion.message == {"role": "assistant", "content": None, **instead}
 
 
-def test_missing_content_is_accepted_where_a_filter_took_it() -> None:
-    filtered = {"choices": [{"message": {"role": "assistant"}, "finish_reason": "content_filter"}]}
-    assert DIALECT.read(json.dumps(filtered).encode()).text == ""
+@pytest.mark.parametrize("reason", ["content_filter", "length"])
+def test_missing_content_is_accepted_where_a_filter_or_the_callers_limit_took_it(reason: str) -> None:
+    without = {"choices": [{"message": {"role": "assistant", "content": None}, "finish_reason": reason}]}
+    assert DIALECT.read(json.dumps(without).encode()).text == ""
 
 
 def test_what_a_message_has_besides_is_passed_on() -> None:
