@@ -194,7 +194,7 @@ def read_usage(usage: object) -> Usage | None:
     # DeepSeek has a name of its own for what it read from its cache.
     cached = _count(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0)
     written = _count(details.get("cache_write_tokens") or 0)
-    if asked is None or answered is None or cached is None or written is None or cached + written > asked:
+    if not asked or answered is None or cached is None or written is None or cached + written > asked:
         return None
     thought = _count(_object(usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
     # xAI counts what the model thought besides what it said; its total tells.

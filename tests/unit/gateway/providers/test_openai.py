@@ -242,6 +242,8 @@ def test_no_more_was_thought_than_was_put_out() -> None:
 @pytest.mark.parametrize(
     "usage",
     [
+        # No question has no tokens; some proxies report nothing but zeros.
+        {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
         None,
         [],
         "10",
