@@ -6,6 +6,7 @@ says 499, with what was sent until then.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -90,25 +91,51 @@ class StreamedAnswer(HttpResponseBase):
 
 async def send(response: StreamedAnswer, receive: Receive, send: Send) -> None:
     """Send a stream until its end, or until its caller hangs up or reads nothing for too long."""
-    sending = asyncio.ensure_future(_send(response, send))
+    writer = _Writer(send)
+    sending = asyncio.ensure_future(_send(response, writer.send))
     hang_up = asyncio.ensure_future(receive())
     try:
-        await asyncio.wait({sending, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+        await _until_over({sending, hang_up}, writer)
     finally:
         response.stream.close()
         for task in (sending, hang_up):
             task.cancel()
         failed, _ = await asyncio.gather(sending, hang_up, return_exceptions=True)
-    if isinstance(failed, TimeoutError):
-        log.info("a caller read nothing of a stream for too long")
-    elif isinstance(failed, Exception):
+    if isinstance(failed, Exception):
         log.error("a stream failed", exc_info=failed)
+
+
+class _Writer:
+    """Sends to the caller, and knows for how long they may still read nothing: a timer for each piece costs more
+    than sending it.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._since: float | None = None
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        self._since = time.monotonic()
+        await self._send(message)
+        self._since = None
+
+    def seconds_left(self) -> float:
+        most: float = settings.STREAM_WRITE_SECONDS
+        return most if self._since is None else self._since + most - time.monotonic()
+
+
+async def _until_over(tasks: "set[asyncio.Future[Any]]", writer: _Writer) -> None:
+    """Wait until one of the tasks is done, or the caller reads nothing for too long."""
+    while (left := writer.seconds_left()) > 0:
+        done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if done:
+            return
+    log.info("a caller read nothing of a stream for too long")
 
 
 async def _send(response: StreamedAnswer, send: Send) -> None:
     async def send_piece(piece: bytes) -> None:
-        async with asyncio.timeout(settings.STREAM_WRITE_SECONDS):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
 
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
