@@ -46,7 +46,7 @@ format: .venv/.dev ## format the code and mend what ruff can mend
 openapi: .venv/.dev ## write the API's committed description anew
 	$(PY) -m config.devstack servers -- $(PY) manage.py export_openapi_schema --api gateway.api.api --indent 1 --sorted --output tests/snapshots/openapi.json
 
-bench: setup ## measure a stack of its own and other gateways, about 15 minutes (ARGS=--quick: two, ours only)
+bench: setup ## measure a stack of its own and other gateways, about 22 minutes (ARGS=--quick: two, ours only)
 	@exec $(PY) -m benchmarks $(ARGS)
 
 bench-peers: setup ## install the gateways that `make bench` compares with into .bench/ (Portkey needs npm)
