@@ -234,14 +234,21 @@ class Caller:
     streams: bool = True
     """Whether answers are asked for as streams, too."""
     _made: int = field(default=0, init=False)
+    _coming: list[Change] = field(default_factory=list, init=False)
 
     def steps(self, requests: int) -> Iterator[Asked | Change]:
         """Yield that many requests, with changes between them."""
         while self._made < requests:
             if self.changes and self.dice.random() < 1 / self.every:
-                yield self.dice.choice(self.changes)
+                yield self._change()
             self._made += 1
             yield self._asked()
+
+    def _change(self) -> Change:
+        """Return each change once before any of them comes again."""
+        if not self._coming:
+            self._coming = self.dice.sample(self.changes, len(self.changes))
+        return self._coming.pop()
 
     def _asked(self) -> Asked:
         kinds: tuple[tuple[float, Callable[[], Asked]], ...] = (
@@ -255,7 +262,7 @@ class Caller:
             (2, self._elsewhere),
             (1, self._hanging_up),
             (1, self._purging),
-            (0.2, self._too_large),
+            (0.6, self._too_large),
         )
         weights = [weight for weight, _ in kinds]
         return self.dice.choices([make for _, make in kinds], weights)[0]()
@@ -268,7 +275,9 @@ class Caller:
 
     def _completing(self) -> Asked:
         """Ask at OpenAI's route."""
-        question = self._question() if self.dice.random() < 0.5 else {"prompt": self._prompt()}
+        question: dict[str, Any] = {"prompt": self._prompt()}
+        if self.dice.random() < 0.5:
+            question = self._question()
         if self.streams and self.dice.random() < 0.5:
             question["stream"] = True
         prompt = question.pop("prompt", None)

@@ -62,7 +62,7 @@ class EachItsOwn(WordEmbedder):
     """Gives no two texts the same vector: between neighbours that are equally near, Postgres may choose."""
 
     async def embed(self, tenant_id: int, text: str) -> Vector:
-        values = (await super().embed(tenant_id, text)).values.copy()
+        values = np.array((await super().embed(tenant_id, text)).values)
         values[383] = 0.05 + zlib.crc32(text.encode()) / 2**34
         return vector_of("all-MiniLM-L6-v2", values / np.linalg.norm(values))
 
