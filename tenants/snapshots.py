@@ -8,6 +8,7 @@ publication that was lost is made up for. What is in memory keeps working when b
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -95,7 +96,27 @@ def announce(tenant_id: int | None) -> None:
                 "WHERE id = %s",
                 [tenant_id],
             )
-    transaction.on_commit(lambda: publish(tenant_id))
+    _announced.tenants.add(tenant_id)
+    transaction.on_commit(_publish_announced)
+
+
+class _Announced(threading.local):
+    """What was announced in this thread and isn't published yet.
+
+    A transaction that saves many rows publishes each policy once. What is left of one that was rolled back is
+    published with the next: as it is in Postgres, so that it does no harm.
+    """
+
+    def __init__(self) -> None:
+        self.tenants: set[int | None] = set()
+
+
+_announced = _Announced()
+
+
+def _publish_announced() -> None:
+    while _announced.tenants:
+        publish(_announced.tenants.pop())
 
 
 def publish(tenant_id: int | None) -> TenantPolicy | GatewayPolicy | None:

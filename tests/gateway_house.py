@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import numpy as np
 from asgiref.sync import sync_to_async
+from django.db import transaction
 
 from analytics.record import CallRecord, FinishedCall
 from analytics.testing import MemoryRecordSink
@@ -113,6 +114,7 @@ async def open_house(demo: Demo, embedder: Embedder | None) -> AsyncIterator[Hou
     await runtime.stop()
 
 
+@transaction.atomic
 def _cast(demo_url: str) -> tuple[Tenant, Tenant, list[str]]:
     seed_demo(demo_url)
     # Unique slugs: the Redis servers keep what an earlier test's tenant of the same number left there.

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import redis
 from asgiref.sync import sync_to_async
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from pytest_django import Settings
 
+from tenants import snapshots
 from tenants.models import GatewayLimit, Tenant
 from tenants.services import IssuedKey, key_issue, key_revoke, tenant_create
 from tenants.snapshots import PolicyStore, PolicyUnavailable
@@ -163,3 +164,26 @@ def unknown_digest(store: PolicyStore, digest: str) -> Callable[[], Awaitable[bo
             return False
 
     return check
+
+
+def test_a_transaction_that_changes_much_publishes_each_policy_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = tenant_create("alice")
+    published: list[int | None] = []
+    monkeypatch.setattr(snapshots, "publish", published.append)
+    with transaction.atomic():
+        for label in ("first", "second", "third"):
+            key_issue(tenant, label=label)
+        GatewayLimit.objects.update_or_create(pk=1, defaults={"requests_per_minute": 5})
+    assert sorted(published, key=str) == sorted([tenant.pk, None], key=str)
+
+
+def test_what_is_rolled_back_keeps_nothing_from_being_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant = tenant_create("alice")
+    published: list[int | None] = []
+    monkeypatch.setattr(snapshots, "publish", published.append)
+    with transaction.atomic():
+        with transaction.atomic():
+            key_issue(tenant, label="first")
+            transaction.set_rollback(True)
+        key_issue(tenant, label="second")
+    assert published == [tenant.pk]
