@@ -44,7 +44,7 @@ class Plan:
 
 FULL = Plan(
     starts=2,
-    rounds=5,
+    rounds=3,
     slices=1,
     slice_requests=600,
     slice_seconds=1.2,
