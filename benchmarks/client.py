@@ -152,4 +152,6 @@ class Connections:
 
 def _reason(body: bytes) -> str:
     """Return why a layer was lost, as the body of `/chat` says."""
-    return str(json.loads(body)["cache"]["reason"])
+    told = json.loads(body).get("cache")
+    # OpenAI's form has no room for it.
+    return str(told["reason"]) if told else "of a layer"
