@@ -29,8 +29,7 @@ from gateway.pipeline import Begun
 from gateway.reading import Question, call_of, is_plain_json
 from gateway.records import record_of
 from gateway.relay import Relay
-from gateway.rendering import COMPLETIONS, form_of, stream_form_of
-from gateway.rendering.form import JSON
+from gateway.rendering import COMPLETIONS, body_of, stream_form_of
 from gateway.request_id import shown
 from gateway.runtime import RunningParts
 from gateway.schemas import ChatRequest, CompletionRequest
@@ -202,7 +201,7 @@ def _streamed(
     return StreamedAnswer(
         streams.Stream(call, form, relay, answering, finish=finish, hung_up=hung_up),
         content_type=form.content_type.decode(),
-        headers=_as_text(
+        headers=as_text(
             headers.of_outcome(shown(admission.arrival.request_id), admission.limits, so_far, total_ms)
         ),
     )
@@ -212,22 +211,17 @@ def _rendered(admission: Admission, outcome: ChatOutcome, call: ChatCall | None 
     """Render how a call ended; call: that of an outcome with an answer."""
     total_ms = admission.arrival.elapsed_ms()
     request_id = admission.arrival.request_id
-    if outcome.refusal is not None:
-        content_type, body = JSON, outcome.refusal.body()
-    else:
-        assert call is not None
-        form = form_of(call)
-        age_s = outcome.cache.age_s if outcome.cache else None
-        content_type, body = form.content_type, form.frame(outcome).filled(request_id, age_s, total_ms)
+    content_type, body = body_of(outcome, call, request_id, total_ms)
     return HttpResponse(
         body,
         status=outcome.status,
         content_type=content_type.decode(),
-        headers=_as_text(headers.of_outcome(shown(request_id), admission.limits, outcome, total_ms)),
+        headers=as_text(headers.of_outcome(shown(request_id), admission.limits, outcome, total_ms)),
     )
 
 
-def _as_text(head: bytes) -> dict[str, str]:
+def as_text(head: bytes) -> dict[str, str]:
+    """Return the header fields of a head as Django takes them."""
     return {name.decode(): value.decode("latin-1") for name, value in headers.fields(head)}
 
 
@@ -265,7 +259,7 @@ def _on_early_end(request: HttpRequest, error: EndedEarly) -> HttpResponse:
         content_type="application/json",
         headers={
             "x-request-id": shown(refused.arrival.request_id),
-            **_as_text(headers.of_refusal(refused.refusal)),
+            **as_text(headers.of_refusal(refused.refusal)),
         },
     )
 
@@ -294,7 +288,7 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         refusal.body(),
         status=refusal.status,
         content_type="application/json",
-        headers=_as_text(headers.of_refusal(refusal)),
+        headers=as_text(headers.of_refusal(refusal)),
     )
 
 

@@ -32,7 +32,7 @@ from gateway.planning import Plan, plan_call
 from gateway.reading import Receive, call_of, is_plain_json, read_body, read_question
 from gateway.ready import EdgeAnswer, ReadyHit
 from gateway.records import record_of
-from gateway.rendering import COMPLETIONS, form_of
+from gateway.rendering import COMPLETIONS, body_of
 from gateway.rendering.form import JSON
 from gateway.request_id import shown
 from gateway.runtime import RunningParts
@@ -342,13 +342,7 @@ def _rendered(reached: _Ended | Refused, path: str) -> EdgeAnswer:
     admission, outcome = reached.admission, reached.outcome
     request_id, total_ms = admission.arrival.request_id, admission.arrival.elapsed_ms()
     head = headers.of_outcome(shown(request_id), admission.limits, outcome, total_ms)
-    if outcome.refusal is not None:
-        content_type, body = JSON, outcome.refusal.body()
-    else:
-        assert reached.call is not None
-        form = form_of(reached.call)
-        age_s = outcome.cache.age_s if outcome.cache else None
-        content_type, body = form.content_type, form.frame(outcome).filled(request_id, age_s, total_ms)
+    content_type, body = body_of(outcome, reached.call, request_id, total_ms)
     return EdgeAnswer(
         status=outcome.status,
         head=head,

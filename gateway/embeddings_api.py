@@ -208,5 +208,5 @@ def _rendered(admission: Admission, outcome: ChatOutcome, body: bytes) -> HttpRe
     return HttpResponse(
         body,
         content_type="application/json",
-        headers={name.decode(): value.decode("latin-1") for name, value in headers.fields(head)},
+        headers=doors.as_text(head),
     )

@@ -15,12 +15,12 @@ from django.http.response import HttpResponseBase
 
 from gateway import asking, errors
 from gateway.call import ChatCall, ChatOutcome
+from gateway.reading import Receive
 from gateway.relay import Relay
 from gateway.rendering.form import StreamForm, error_event
 
 log = logging.getLogger(__name__)
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Finish = Callable[[ChatOutcome], None]
 """Takes how a call ended."""

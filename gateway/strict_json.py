@@ -25,7 +25,7 @@ def parse(body: bytes) -> Any:
         raise BadJson("The body is not valid JSON (UTF-8, no NaN or Infinity, no lone surrogates).") from None
     if sum(map(body.count, (b",", b":", b"[", b"{"))) > MAX_VALUES and _holds_more_than(value, MAX_VALUES):
         raise BadJson(f"The body holds more than {MAX_VALUES} values.")
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and depth_exceeds(value, MAX_DEPTH):
         raise BadJson(f"The body is nested deeper than {MAX_DEPTH} levels.")
     if b"\\u0000" in body and _has_nul(value):
         raise BadJson("The body holds a NUL character.")
@@ -49,7 +49,8 @@ def _holds_more_than(value: Any, limit: int) -> bool:
     return False
 
 
-def _depth_exceeds(value: Any, limit: int) -> bool:
+def depth_exceeds(value: Any, limit: int) -> bool:
+    """Whether lists and objects lie deeper in one another than this."""
     level = [value]
     for _ in range(limit + 1):
         level = [child for parent in level for child in _children(parent)]

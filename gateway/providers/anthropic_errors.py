@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from gateway.failures import FailureKind
+from gateway.providers.statuses import kind_of_status
 
 #: `error.details.error_code`: the finest word, where there is one.
 _BY_CODE = {
@@ -46,16 +47,7 @@ _BY_BEGINNING = (
     ("this organization has been disabled", FailureKind.REFUSED_KEY),
 )
 _BEHIND_A_NAME = ": "
-_BY_STATUS = {
-    401: FailureKind.REFUSED_KEY,
-    402: FailureKind.OUT_OF_QUOTA,
-    403: FailureKind.REFUSED_KEY,
-    404: FailureKind.UNKNOWN_MODEL,
-    408: FailureKind.TIMEOUT,
-    429: FailureKind.RATE_LIMITED,
-    504: FailureKind.TIMEOUT,
-}
-_BY_CLASS = {3: FailureKind.REDIRECT, 4: FailureKind.REFUSED_REQUEST, 5: FailureKind.OVERLOADED}
+_TIMEOUTS = frozenset({504})
 
 
 def kind_of_failure(status: int, raw: bytes) -> FailureKind:
@@ -104,4 +96,4 @@ def _kind_by_wording(message: str) -> FailureKind | None:
 
 
 def _kind_by_status(status: int) -> FailureKind:
-    return _BY_STATUS.get(status) or _BY_CLASS.get(status // 100, FailureKind.INVALID_RESPONSE)
+    return kind_of_status(status, timeouts=_TIMEOUTS)

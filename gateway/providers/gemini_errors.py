@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from gateway.failures import FailureKind
+from gateway.providers.statuses import kind_of_status
 
 _STATUS_OF_NAME = {
     "INVALID_ARGUMENT": 400,
@@ -26,17 +27,7 @@ _STATUS_OF_NAME = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-_KNOWN = {
-    401: FailureKind.REFUSED_KEY,
-    402: FailureKind.OUT_OF_QUOTA,
-    403: FailureKind.REFUSED_KEY,
-    404: FailureKind.UNKNOWN_MODEL,
-    408: FailureKind.TIMEOUT,
-    429: FailureKind.RATE_LIMITED,
-    499: FailureKind.TIMEOUT,
-    504: FailureKind.TIMEOUT,
-}
-_BY_CLASS = {3: FailureKind.REDIRECT, 4: FailureKind.REFUSED_REQUEST, 5: FailureKind.OVERLOADED}
+_TIMEOUTS = frozenset({499, 504})
 
 _TOO_MANY_TOKENS = re.compile(r"token count\b.*\bexceeds the maximum number of tokens", re.IGNORECASE)
 _NO_CREDIT = re.compile(r"credits? (?:are|is) depleted|spend(?:ing)? cap", re.IGNORECASE)
@@ -84,7 +75,7 @@ def _kind(status: int, error: Mapping[str, Any]) -> FailureKind:
         return _kind_of_bad_request(error, message, reasons)
     if status == 429 and (_NO_CREDIT.search(message) or any(map(_lasts, _violations(error)))):
         return FailureKind.OUT_OF_QUOTA
-    return _KNOWN.get(status) or _BY_CLASS.get(status // 100, FailureKind.INVALID_RESPONSE)
+    return kind_of_status(status, timeouts=_TIMEOUTS)
 
 
 def _kind_of_bad_request(error: Mapping[str, Any], message: str, reasons: set[str]) -> FailureKind:

@@ -6,7 +6,7 @@ its words.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from gateway.providers.dialect import (
 from gateway.providers.openai_errors import kind_of_failure, kind_of_reported
 from gateway.providers.openai_parts import MOST_NUMBER, StreamedChoice, check_content, checked, number_of
 from gateway.sse import SseEvent
+from gateway.strict_json import depth_exceeds
 from routing.pricing import Usage
 
 _PATH = "/chat/completions"
@@ -115,7 +116,7 @@ def _parse(raw: bytes | str, *, failed: bool = False) -> dict[str, Any]:
         raise InvalidCompletion("no object")
     if failed or value.get("error") or value.get("object") == "error":
         raise ProviderError(kind_of_reported(value))
-    if _may_be_deep(raw) and _depth_exceeds(value, _MOST_DEPTH):
+    if _may_be_deep(raw) and depth_exceeds(value, _MOST_DEPTH):
         raise InvalidCompletion("nested too deep")
     return value
 
@@ -124,21 +125,6 @@ def _may_be_deep(raw: bytes | str) -> bool:
     if isinstance(raw, bytes):
         return raw.count(b"[") + raw.count(b"{") > _MOST_DEPTH
     return raw.count("[") + raw.count("{") > _MOST_DEPTH
-
-
-def _depth_exceeds(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit + 1):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        return iter(value.values())
-    return iter(value if isinstance(value, list) else ())
 
 
 def _choices(answer: Mapping[str, Any]) -> list[dict[str, Any]]:

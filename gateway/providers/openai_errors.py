@@ -7,16 +7,8 @@ from typing import Any
 import orjson
 
 from gateway.failures import FailureKind
+from gateway.providers.statuses import kind_of_status
 
-_BY_STATUS = {
-    401: FailureKind.REFUSED_KEY,
-    402: FailureKind.OUT_OF_QUOTA,
-    403: FailureKind.REFUSED_KEY,
-    404: FailureKind.UNKNOWN_MODEL,
-    408: FailureKind.TIMEOUT,
-    429: FailureKind.RATE_LIMITED,
-}
-_BY_CLASS = {3: FailureKind.REDIRECT, 4: FailureKind.REFUSED_REQUEST, 5: FailureKind.OVERLOADED}
 #: A `code` or `type` that says more than a 4xx does.
 _BY_NAME = {
     "insufficient_quota": FailureKind.OUT_OF_QUOTA,
@@ -58,7 +50,7 @@ _IN_WORDS = frozenset({400, 413, 422, 429})
 
 def kind_of_failure(status: int, raw: bytes) -> FailureKind:
     """Tell what a status other than 200 means; raw: the beginning of its body, whatever that is."""
-    by_status = _kind_of_status(status)
+    by_status = kind_of_status(status)
     if status // 100 != 4:
         return by_status
     error = _error_in(raw)
@@ -81,7 +73,7 @@ def kind_of_reported(answer: Mapping[str, Any]) -> FailureKind:
         return named
     # OpenRouter's and vLLM's codes are HTTP's.
     code = _word(error, "code")
-    return _kind_of_status(int(code)) if re.fullmatch("[45][0-9]{2}", code) else FailureKind.INVALID_RESPONSE
+    return kind_of_status(int(code)) if re.fullmatch("[45][0-9]{2}", code) else FailureKind.INVALID_RESPONSE
 
 
 def _error_in(raw: bytes) -> Mapping[str, Any]:
@@ -112,10 +104,6 @@ def _kind_in_words(error: Mapping[str, Any]) -> FailureKind | None:
     if _TOO_LONG.search(message):
         return FailureKind.CONTEXT_LENGTH
     return FailureKind.UNKNOWN_MODEL if _NO_MODEL.search(message) else None
-
-
-def _kind_of_status(status: int) -> FailureKind:
-    return _BY_STATUS.get(status) or _BY_CLASS.get(status // 100, FailureKind.INVALID_RESPONSE)
 
 
 def _is_moderation(error: Mapping[str, Any]) -> bool:
