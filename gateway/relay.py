@@ -91,9 +91,7 @@ class Relay:
 
     async def take(self) -> list[Chunk]:
         """Return the pieces that have come since the last time, waiting for one; empty when it is over."""
-        while not self._chunks and not self._closed:
-            self._reader = asyncio.get_running_loop().create_future()
-            await self._reader
+        await self.ready()
         if self.refusal is not None:
             return []
         taken, self._chunks, self._waiting = self._chunks, [], 0
