@@ -20,10 +20,18 @@ from tenants.models import Tenant
 _POLICY_FIELDS = (
     ("exact_enabled", "semantic_enabled"),
     ("semantic_mode", "floor"),
-    ("ttl_seconds", "max_ttl_seconds"),
+    ("ttl_seconds", "static_ttl_seconds"),
+    ("live_ttl_seconds", "max_ttl_seconds"),
+    ("stale_while_revalidate_seconds", "stale_on_error_seconds"),
     ("sharing", "personal"),
-    ("guard_numbers", "guard_polarity"),
-    ("max_turns", "max_entries"),
+    ("freshness_cut", "max_turns"),
+    ("guard_numbers", "guard_units"),
+    ("guard_polarity", "guard_identifiers"),
+    ("guard_quotes", "guard_coreference"),
+    ("guard_names", "audits_enabled"),
+    ("audit_budget_usd", "target_wrong_share"),
+    ("judge_model",),
+    ("max_entries", "max_bytes"),
 )
 
 

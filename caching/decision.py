@@ -1,9 +1,14 @@
-"""Whether a stored answer to a similar question may serve this one. Pure: what serves is what is evaluated."""
+"""Whether a stored answer to a similar question may serve this one. Pure: what serves is what is evaluated.
+
+The steps before it are taken elsewhere: whether the question may use the caches at all (caching.cacheability), and
+which entries are in its scope (the search of caching.semantic).
+"""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal, NotRequired, Protocol, TypedDict, assert_never
 from uuid import UUID
 
 from caching.guards import GUARDS
@@ -26,6 +31,30 @@ class Neighbour:
     model: str
 
 
+class Verifier(Protocol):
+    """A learned veto above the floor. It belongs to one embedder."""
+
+    @property
+    def version(self) -> str:
+        """Name and version, as recorded."""
+
+    def limit(self, mode: Literal["strict", "balanced"]) -> float:
+        """Return the least score that serves."""
+
+    def score(self, question: str, stored: str, similarity: float) -> float:
+        """Return the probability that the answer to the stored question serves this one."""
+
+
+class Check(StrEnum):
+    """What a neighbour has to pass, in this order: the dearest check comes last."""
+
+    FLOOR = "floor"
+    GUARDS = "guards"
+    TIER = "tier"
+    MODEL = "model"
+    VERIFIER = "verifier"
+
+
 class Step(TypedDict):
     """What was found about one neighbour, as the record keeps it (no text)."""
 
@@ -34,6 +63,10 @@ class Step(TypedDict):
     """None: not a cosine at all."""
     verdict: str
     """`serve`, or why it was refused."""
+    check: NotRequired[str]
+    """Which check refused it."""
+    score: NotRequired[float]
+    """The verifier's, if it was asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,49 +90,96 @@ class Refuse:
 Decision = Serve | Refuse
 
 
-def decide(
-    question: str,
-    neighbours: Sequence[Neighbour],
-    rules: CacheRules,
-    *,
-    complexity: str,
-    allowed: Callable[[str], bool],
-) -> Decision:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A question and what decides about its neighbours."""
+
+    question: str
+    rules: CacheRules
+    complexity: str
+    """As routing scores it."""
+    allowed: Callable[[str], bool]
+    """Whether the key may use a model."""
+    verifier: Verifier | None
+    """None: the embedder has none, and the caller doesn't serve."""
+
+
+def decide(asked: Asked, neighbours: Sequence[Neighbour]) -> Decision:
     """Choose the neighbour whose answer serves the question, nearest first, or say why none does.
 
-    complexity: of the question, as routing scores it. allowed: whether the key may use a model.
-    `strict` asks one guard more than `balanced` (names); the floor is the same. `shadow` decides as `strict`
-    does: the caller records the decision and asks upstream all the same.
+    `shadow` decides as `strict` does: the caller records the decision and asks upstream all the same.
     """
     trail: list[Step] = []
-    nearest = sorted(neighbours, key=_closeness, reverse=True)[:CANDIDATES]
+    nearest = _nearest(neighbours)
     for neighbour in nearest:
-        reason = _refusal(question, neighbour, rules, complexity=complexity, allowed=allowed)
-        trail.append(_step(neighbour, reason or "serve"))
-        if reason is None:
+        step = _examine(asked, neighbour)
+        trail.append(step)
+        if step["verdict"] == "serve":
             return Serve(neighbour=neighbour, trail=tuple(trail))
     if not nearest:
         return Refuse(reason="no_neighbour", nearest=None, trail=())
     return Refuse(reason=trail[0]["verdict"], nearest=nearest[0], trail=tuple(trail))
 
 
-def _refusal(
-    question: str,
-    neighbour: Neighbour,
-    rules: CacheRules,
-    *,
-    complexity: str,
-    allowed: Callable[[str], bool],
-) -> str | None:
-    """Return why a neighbour may not serve, in the order of the checks; None if it may."""
-    if not rules.floor <= _closeness(neighbour) <= 1.0:
-        return "below_floor"
+def left_to_verify(asked: Asked, neighbours: Sequence[Neighbour]) -> list[Neighbour]:
+    """Return the neighbours that pass every check before the verifier's, for one that has to be waited for."""
+    unverified = replace(asked, verifier=None)
+    return [each for each in _nearest(neighbours) if _examine(unverified, each)["verdict"] == "serve"]
+
+
+def _nearest(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
+    return sorted(neighbours, key=_closeness, reverse=True)[:CANDIDATES]
+
+
+def _examine(asked: Asked, neighbour: Neighbour) -> Step:
+    """Put the neighbour to the checks in their order, up to the one that refuses it."""
+    closeness = _closeness(neighbour)
+    step = Step(
+        entry=str(neighbour.entry),
+        similarity=None if closeness == -math.inf else closeness,
+        verdict="serve",
+    )
+    for check in Check:
+        if reason := _refusal(check, asked, neighbour, step):
+            step["verdict"], step["check"] = reason, check.value
+            break
+    return step
+
+
+def _refusal(check: Check, asked: Asked, neighbour: Neighbour, step: Step) -> str | None:
+    """Return why a neighbour may not serve; None if this check lets it pass. Notes the verifier's score."""
+    match check:
+        case Check.FLOOR:
+            enough = asked.rules.least_similarity <= _closeness(neighbour) <= 1.0
+            return None if enough else "below_floor"
+        case Check.GUARDS:
+            return _guarded(asked, neighbour)
+        case Check.TIER:
+            weaker = asked.complexity == "complex" and neighbour.complexity != "complex"
+            return "weaker_tier" if weaker else None
+        case Check.MODEL:
+            return None if asked.allowed(neighbour.model) else "model_not_allowed"
+        case Check.VERIFIER:
+            return _vetoed(asked, neighbour, step)
+        case _:
+            assert_never(check)
+
+
+def _guarded(asked: Asked, neighbour: Neighbour) -> str | None:
     for guard in GUARDS:
-        if guard.is_on(rules) and (reason := guard.refusal(question, neighbour.question)):
+        if guard.is_on(asked.rules) and (reason := guard.refusal(asked.question, neighbour.question)):
             return reason
-    if complexity == "complex" and neighbour.complexity != "complex":
-        return "weaker_tier"
-    return None if allowed(neighbour.model) else "model_not_allowed"
+    return None
+
+
+def _vetoed(asked: Asked, neighbour: Neighbour, step: Step) -> str | None:
+    if asked.verifier is None:
+        return None
+    score = asked.verifier.score(asked.question, neighbour.question, _closeness(neighbour))
+    if math.isfinite(score):
+        step["score"] = round(score, 4)
+    mode: Literal["strict", "balanced"] = "balanced" if asked.rules.semantic_mode == "balanced" else "strict"
+    return None if score >= asked.verifier.limit(mode) else "verifier"
 
 
 #: Rounding of unit vectors in float32 and halfvec can lift a cosine a little above 1.
@@ -111,9 +191,3 @@ def _closeness(neighbour: Neighbour) -> float:
     if not abs(neighbour.similarity) <= 1.0 + _ROUNDING:
         return -math.inf
     return min(neighbour.similarity, 1.0)
-
-
-def _step(neighbour: Neighbour, verdict: str) -> Step:
-    closeness = _closeness(neighbour)
-    similarity = None if closeness == -math.inf else closeness
-    return Step(entry=str(neighbour.entry), similarity=similarity, verdict=verdict)

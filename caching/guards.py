@@ -48,6 +48,6 @@ def compare_names(a: str, b: str) -> str | None:
 GUARDS: tuple[Guard, ...] = (
     Guard(name="numbers", refusal=compare_numbers, is_on=lambda rules: rules.guard_numbers),
     Guard(name="polarity", refusal=compare_polarity, is_on=lambda rules: rules.guard_polarity),
-    Guard(name="names", refusal=compare_names, is_on=lambda rules: rules.semantic_mode != "balanced"),
+    Guard(name="names", refusal=compare_names, is_on=lambda rules: rules.guard_names),
 )
 """In the order in which they are asked."""

@@ -1,6 +1,7 @@
 """What is cached and by which policy."""
 
 import uuid
+from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -42,18 +43,75 @@ class CachePolicy(models.Model):
         validators=[MinValueValidator(0.5), MaxValueValidator(1.0)],
         help_text="Least cosine similarity at which a stored answer may be served.",
     )
-    ttl_seconds = models.PositiveIntegerField("TTL in seconds", default=86_400)
+    tuned_floor = models.FloatField(
+        "floor raised by audits",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Counts where it is higher than the floor.",
+    )
+    ttl_seconds = models.PositiveIntegerField(
+        "TTL in seconds", default=86_400, help_text="Of facts that change slowly."
+    )
+    static_ttl_seconds = models.PositiveIntegerField(
+        "TTL of static facts", default=7 * 86_400, help_text="In seconds."
+    )
+    live_ttl_seconds = models.PositiveIntegerField(
+        "TTL of live facts", default=0, help_text="In seconds; 0: what depends on the moment isn't kept."
+    )
     max_ttl_seconds = models.PositiveIntegerField("greatest TTL a caller may ask for", default=7 * 86_400)
     sharing = models.CharField(max_length=10, choices=Sharing.choices, default=Sharing.KEY)
     personal = models.CharField(
         "treated as personal", max_length=12, choices=Personal.choices, default=Personal.DETAILS
     )
+    freshness_cut = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Freshness score from which a question counts as live; empty: the model's own.",
+    )
+    stale_while_revalidate_seconds = models.PositiveIntegerField(
+        "served stale while asked anew",
+        default=0,
+        help_text="Seconds after its TTL for which an answer is still served, marked, and asked anew behind.",
+    )
+    stale_on_error_seconds = models.PositiveIntegerField(
+        "served stale on error",
+        default=0,
+        help_text="Seconds after its TTL for which an answer is served, marked, when upstream fails.",
+    )
     guard_numbers = models.BooleanField("guard: numbers must agree", default=True)
-    guard_polarity = models.BooleanField("guard: negation must agree", default=True)
+    guard_units = models.BooleanField("guard: units and currencies must agree", default=True)
+    guard_polarity = models.BooleanField("guard: negation and opposites must agree", default=True)
+    guard_identifiers = models.BooleanField("guard: identifiers must agree", default=True)
+    guard_quotes = models.BooleanField("guard: quoted text must agree", default=True)
+    guard_coreference = models.BooleanField("guard: he, she and they must agree", default=True)
+    guard_names = models.BooleanField(
+        "guard: names must agree", default=False, help_text="Refuses many true paraphrases too."
+    )
+    audits_enabled = models.BooleanField(
+        "audits", default=True, help_text="A sample of semantic hits is asked upstream again and compared."
+    )
+    audit_budget_usd = models.DecimalField(
+        "audit budget in USD a month", max_digits=10, decimal_places=2, default=Decimal(5)
+    )
+    target_wrong_share = models.FloatField(
+        "target of wrong hits",
+        default=0.02,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Share of semantic hits; above it audits raise the floor.",
+    )
+    judge_model = models.CharField(
+        "judge",
+        max_length=120,
+        blank=True,
+        help_text="Model that is asked whether two answers say the same; empty: none is.",
+    )
     max_turns = models.PositiveIntegerField(
         "longest conversation that L2 answers", default=8, help_text="User and assistant turns."
     )
     max_entries = models.PositiveIntegerField("most entries kept in L2", default=100_000)
+    max_bytes = models.PositiveBigIntegerField("most bytes kept in L2", default=1 << 30)
     epoch = models.PositiveIntegerField(
         default=0, editable=False, help_text="Part of every fingerprint; raising it empties the cache."
     )
@@ -97,6 +155,17 @@ class CacheEntry(models.Model):
     key_public_id = models.CharField(max_length=20)
     request_id = models.UUIDField()
     tags = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    alias_of = models.UUIDField(
+        null=True, blank=True, help_text="The entry whose answer this question shares; it goes with it."
+    )
+    pinned = models.BooleanField(
+        default=False, db_default=False, help_text="Kept beyond its TTL until somebody unpins it."
+    )
+    edited_at = models.DateTimeField(null=True, blank=True)
+    edited_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    saved_nano = models.BigIntegerField(
+        default=0, db_default=0, help_text="What its hits saved lately, brought up to date in batches."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
 
@@ -106,3 +175,109 @@ class CacheEntry(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class JudgedPair(models.Model):
+    """A question beside the stored one that was found for it, and whether one answer serves both.
+
+    Texts are blanked when `texts_until` has passed; what was decided and judged is kept for the figures.
+    """
+
+    class Origin(models.TextChoices):
+        AUDIT = "audit", "audit: a served hit was asked upstream again"
+        SHADOW = "shadow", "shadow: upstream's answer was at hand"
+        NEAR_MISS = "near_miss", "near miss: refused, and upstream's answer was at hand"
+        FEEDBACK = "feedback", "feedback of a caller or of staff"
+
+    class Label(models.TextChoices):
+        NONE = "", "not judged"
+        SAME = "same", "one answer serves both"
+        DIFFERENT = "different", "the answers differ"
+        UNSURE = "unsure", "cannot be told"
+
+    class Method(models.TextChoices):
+        NONE = "", "not judged"
+        EXACT = "exact", "answers are equal"
+        NORMALISED = "normalised", "answers are equal but for form"
+        EMBEDDING = "embedding", "similarity of the answers"
+        JUDGE = "judge", "a model was asked"
+        CALLER = "caller", "feedback of the application"
+        STAFF = "staff", "judged by staff"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    request_id = models.UUIDField()
+    entry = models.UUIDField()
+    scope = models.BinaryField(max_length=32)
+    embedder_id = models.CharField(max_length=120)
+    question = models.TextField(blank=True)
+    stored_question = models.TextField(blank=True)
+    similarity = models.FloatField()
+    verifier_score = models.FloatField(null=True, blank=True)
+    verifier = models.CharField(max_length=120, blank=True, default="")
+    floor = models.FloatField(help_text="In effect when it was decided.")
+    mode = models.CharField(max_length=10)
+    verdict = models.CharField(max_length=32, help_text="`serve`, or why the neighbour was refused.")
+    label = models.CharField(max_length=10, choices=Label.choices, blank=True, default="")
+    method = models.CharField(max_length=10, choices=Method.choices, blank=True, default="")
+    judge = models.CharField(
+        max_length=160, blank=True, default="", help_text="Model and version of the prompt."
+    )
+    judged_by = models.CharField(max_length=150, blank=True, default="")
+    note = models.CharField(max_length=500, blank=True, default="")
+    cost_nano = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    judged_at = models.DateTimeField(null=True, blank=True)
+    texts_until = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["tenant", "created_at"]),
+            models.Index(
+                fields=["texts_until"], condition=~models.Q(question=""), name="caching_judgedpair_texts"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Tombstone(models.Model):
+    """An entry that must not serve questions near this one, whatever the decision says."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    entry = models.UUIDField()
+    embedder_id = models.CharField(max_length=120)
+    vector = HalfVectorField()
+    least_similarity = models.FloatField(help_text="To the vector, from which questions count as near.")
+    request_id = models.UUIDField(null=True, blank=True)
+    created_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "entry"])]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class FloorChange(models.Model):
+    """A change of the floor in effect by audits, with the evidence it was made on."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    before = models.FloatField()
+    after = models.FloatField()
+    audited = models.PositiveIntegerField()
+    wrong = models.PositiveIntegerField()
+    reason = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["tenant", "created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.before:.3f} to {self.after:.3f}"

@@ -16,15 +16,42 @@ class CacheRules:
     semantic_enabled: bool
     """The tenant's kill switch of L2; False wins over the mode."""
     floor: float
+    tuned_floor: float | None
+    """The floor that audits ask for; it counts where it is higher than `floor`."""
     ttl_seconds: int
+    """Of answers to questions whose facts change slowly."""
+    static_ttl_seconds: int
+    """Of answers to questions whose facts don't change."""
+    live_ttl_seconds: int
+    """Of answers that depend on the moment; 0: they are not kept."""
     max_ttl_seconds: int
+    freshness_cut: float | None
+    """Freshness score from which a question counts as live; None: the model's own."""
+    stale_while_revalidate_seconds: int
+    stale_on_error_seconds: int
     sharing: Sharing
     personal: Literal["details", "first_person"]
     guard_numbers: bool
+    guard_units: bool
     guard_polarity: bool
+    guard_identifiers: bool
+    guard_quotes: bool
+    guard_coreference: bool
+    guard_names: bool
+    audits_enabled: bool
+    target_wrong_share: float
+    """Of semantic hits; audits tighten the floor above it."""
+    judge_model: str
+    """Asked whether two answers say the same; empty: no model is asked."""
     max_turns: int
     max_entries: int
+    max_bytes: int
     epoch: int
+
+    @property
+    def least_similarity(self) -> float:
+        """The floor in effect: audits may raise it, never lower it."""
+        return max(self.floor, self.tuned_floor or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,10 +8,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from caching import metrics
 from caching.answers import StoredAnswer
-from caching.decision import Refuse, Serve, Step, decide
+from caching.decision import Asked, Decision, Neighbour, Refuse, Serve, Step, Verifier, decide
 from caching.embedding import Embedder, EmbeddingUnavailable
 from caching.exact import CacheUnavailable
 from caching.fingerprint import Fingerprints
@@ -57,18 +58,23 @@ class SimilarHit:
     answer: StoredAnswer
     age_s: float
     similarity: float
+    question: str = field(repr=False)
+    """The stored one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SimilarMiss:
     """No answer may be served, and why; `similarity` is that of the nearest entry, if there is one.
 
-    `reason` is the decision's, `too_long` or `invalid` (the text has no vector), or `shadow`: an answer would
-    have been served if the tenant's mode allowed it.
+    `reason` is the decision's, `too_long` or `invalid` (the text has no vector), what the caller has against the
+    question (`refuses`), or one of two that say that an answer would have been served: `shadow`, the tenant's
+    mode, and `uncalibrated`, an embedder without a verifier.
     """
 
     reason: str
     similarity: float | None = None
+    nearest: StoredNeighbour | None = field(default=None, repr=False)
+    """The entry nearest to the question, or the one that would have been served."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +83,8 @@ class SimilarRecall:
 
     outcome: SimilarHit | SimilarMiss | Unavailable
     trail: tuple[Step, ...] = ()
+    verifier: str | None = None
+    """Version of the verifier that was asked."""
     vector: Vector | None = field(default=None, repr=False)
 
 
@@ -120,11 +128,14 @@ async def recall_similar(
     rules: CacheRules,
     complexity: str,
     allowed: Callable[[str], bool],
+    refuses: Callable[[Vector], str | None],
+    verifier_of: Callable[[str], Verifier | None],
     max_age_s: float | None,
 ) -> SimilarRecall:
     """Look for an answer to a question that means the same, and decide whether it may serve.
 
-    complexity: of the question. allowed: whether the key may use a model. Whether L2 is on at all is for the
+    complexity: of the question. allowed: whether the key may use a model. refuses: says of the question's vector
+    why no stored answer may serve it. verifier_of: an embedder's verifier. Whether L2 is on at all is for the
     caller to know; shadow mode is heeded here.
     """
     try:
@@ -134,32 +145,65 @@ async def recall_similar(
             return SimilarRecall(outcome=SimilarMiss(reason=error.reason))
         return SimilarRecall(outcome=_lost("embedding", error.reason))
     _found("embedding")
+    if reason := refuses(vector):
+        return SimilarRecall(outcome=SimilarMiss(reason=reason), vector=vector)
     try:
         stored = await store.nearest(tenant_id, prints.scope, vector)
     except SemanticUnavailable as error:
         return SimilarRecall(outcome=_lost("semantic", error.reason), vector=vector)
     _found("semantic")
     young = [each for each in stored if is_young(each.answer, max_age_s)]
-    decision = decide(
-        prints.text, [each.neighbour for each in young], rules, complexity=complexity, allowed=allowed
+    asked = Asked(
+        question=prints.text,
+        rules=rules,
+        complexity=complexity,
+        allowed=allowed,
+        verifier=verifier_of(vector.embedder_id),
     )
-    shadow = rules.semantic_mode == "shadow"
+    decision = decide(asked, [each.neighbour for each in young])
     return SimilarRecall(
-        outcome=_outcome(decision, young, shadow=shadow), trail=decision.trail, vector=vector
+        outcome=_outcome(decision, young, withheld=_withheld(asked)),
+        trail=decision.trail,
+        verifier=asked.verifier.version if asked.verifier else None,
+        vector=vector,
     )
+
+
+def _withheld(asked: Asked) -> str | None:
+    """Return why what is decided isn't served, whatever it is; None: it is served."""
+    if asked.rules.semantic_mode == "shadow":
+        return "shadow"
+    return None if asked.verifier else "uncalibrated"
 
 
 def _outcome(
-    decision: Serve | Refuse, stored: list[StoredNeighbour], *, shadow: bool
+    decision: Decision, stored: list[StoredNeighbour], *, withheld: str | None
 ) -> SimilarHit | SimilarMiss:
     match decision:
         case Refuse(reason=reason, nearest=nearest):
-            return SimilarMiss(reason=reason, similarity=nearest.similarity if nearest else None)
-        case Serve(neighbour=neighbour) if shadow:
-            return SimilarMiss(reason="shadow", similarity=neighbour.similarity)
+            return _missed(reason, nearest, stored)
+        case Serve(neighbour=neighbour) if withheld:
+            return _missed(withheld, neighbour, stored)
         case Serve(neighbour=neighbour):
-            answer = next(each.answer for each in stored if each.neighbour.entry == neighbour.entry)
-            return SimilarHit(answer=answer, age_s=_age_of(answer), similarity=min(neighbour.similarity, 1.0))
+            found = _stored_as(neighbour, stored)
+            return SimilarHit(
+                answer=found.answer,
+                age_s=_age_of(found.answer),
+                similarity=min(neighbour.similarity, 1.0),
+                question=neighbour.question,
+            )
+        case _:
+            assert_never(decision)
+
+
+def _missed(reason: str, nearest: Neighbour | None, stored: list[StoredNeighbour]) -> SimilarMiss:
+    if nearest is None:
+        return SimilarMiss(reason=reason)
+    return SimilarMiss(reason=reason, similarity=nearest.similarity, nearest=_stored_as(nearest, stored))
+
+
+def _stored_as(neighbour: Neighbour, stored: list[StoredNeighbour]) -> StoredNeighbour:
+    return next(each for each in stored if each.neighbour is neighbour)
 
 
 def _age_of(answer: StoredAnswer) -> float:

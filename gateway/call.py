@@ -64,6 +64,8 @@ class CacheReport:
     """Seconds that the served entry still has."""
     trail: tuple[Mapping[str, Any], ...] = ()
     """Each candidate of the semantic cache and what was decided about it (no text)."""
+    basis: Mapping[str, Any] = field(default_factory=dict)
+    """What the semantic decision rested on: mode, floor, verifier (no text)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from uuid import UUID
 import numpy as np
 
 from caching.cacheability import Cacheability, RequestFacts, judge
-from caching.decision import CANDIDATES, Decision, Neighbour, Refuse, Serve, decide
+from caching.decision import CANDIDATES, Asked, Decision, Neighbour, Refuse, Serve, Verifier, decide
 from caching.embedder import Encoded, TextEncoder, Vector
 from caching.fingerprint import CacheQuestion, fingerprints
 from caching.models import CachePolicy
@@ -62,6 +62,7 @@ class FirstComeCache:
     """Entries of one scope, found by fingerprint and by vector. An entry's place is the row that made it."""
 
     rules: CacheRules
+    verifier: Verifier | None
     _exact: dict[bytes, int] = field(default_factory=dict)
     _entries: list[tuple[int, Question]] = field(default_factory=list)
     _vectors: Vector = field(default_factory=lambda: np.empty((0, 0), np.float32))
@@ -93,13 +94,14 @@ class FirstComeCache:
     def _recall_similar(self, question: Question, vector: Vector) -> Verdict:
         neighbours = self._nearest(vector)
         start = time.perf_counter()
-        decision = decide(
-            question.text,
-            neighbours,
-            self.rules,
+        asked = Asked(
+            question=question.text,
+            rules=self.rules,
             complexity=question.complexity,
             allowed=lambda model: model == _MODEL,
+            verifier=self.verifier,
         )
+        decision = decide(asked, neighbours)
         seconds = question.seconds + time.perf_counter() - start
         return self._verdict(decision, seconds)
 
@@ -150,16 +152,24 @@ def default_rules(mode: SemanticMode) -> CacheRules:
 
 
 def ask_pairs(
-    pairs: Iterable[tuple[str, str]], encoder: TextEncoder, rules: CacheRules, *, bypass: bool
+    pairs: Iterable[tuple[str, str]],
+    encoder: TextEncoder,
+    rules: CacheRules,
+    *,
+    bypass: bool,
+    verifier: Verifier | None,
 ) -> list[Verdict]:
-    """Say for each (a, b) whether an entry of `a`, alone in the cache, serves `b`."""
+    """Say for each (a, b) whether an entry of `a`, alone in the cache, serves `b`.
+
+    verifier: None measures what floor and guards alone decide.
+    """
     pairs = list(pairs)
     questions = prepare([text for pair in pairs for text in pair], encoder, rules, bypass=bypass)
-    return [_ask_pair(a, b, rules) for a, b in zip(questions[::2], questions[1::2], strict=True)]
+    return [_ask_pair(a, b, rules, verifier) for a, b in zip(questions[::2], questions[1::2], strict=True)]
 
 
-def _ask_pair(a: Question, b: Question, rules: CacheRules) -> Verdict:
-    cache = FirstComeCache(rules=rules)
+def _ask_pair(a: Question, b: Question, rules: CacheRules, verifier: Verifier | None) -> Verdict:
+    cache = FirstComeCache(rules=rules, verifier=verifier)
     if a.cacheability.cacheable:
         cache.store(0, a)
     verdict = cache.recall(b)
@@ -169,10 +179,15 @@ def _ask_pair(a: Question, b: Question, rules: CacheRules) -> Verdict:
 
 
 def ask_stream(
-    texts: Sequence[str], encoder: TextEncoder, rules: CacheRules, *, bypass: bool
+    texts: Sequence[str],
+    encoder: TextEncoder,
+    rules: CacheRules,
+    *,
+    bypass: bool,
+    verifier: Verifier | None,
 ) -> list[Verdict]:
     """Ask the questions in order of an empty cache that keeps every answer it didn't have."""
-    cache = FirstComeCache(rules=rules)
+    cache = FirstComeCache(rules=rules, verifier=verifier)
     verdicts = []
     for place, question in enumerate(prepare(texts, encoder, rules, bypass=bypass)):
         verdict = cache.recall(question)

@@ -1,8 +1,10 @@
 """The outside as the pipeline's stages see it: each part behind its own small protocol."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from caching.coalescing import Flights
+from caching.decision import Verifier
 from caching.embedding import Embedder
 from caching.exact import ExactStore
 from caching.memory import AnswerMemory
@@ -23,6 +25,8 @@ class Parts(Protocol):
     def embedder(self) -> Embedder: ...
     @property
     def semantic(self) -> SemanticStore: ...
+    @property
+    def verifier_of(self) -> Callable[[str], Verifier | None]: ...
     @property
     def storer(self) -> Storer: ...
     @property

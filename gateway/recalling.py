@@ -106,6 +106,8 @@ async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
             rules=plan.rules,
             complexity=plan.route.complexity,
             allowed=plan.call.admission.caller.usable_models.__contains__,
+            refuses=lambda vector: None,
+            verifier_of=parts.verifier_of,
             max_age_s=plan.call.cache.max_age_s,
         )
 
@@ -127,6 +129,7 @@ def served_similar(plan: Plan, recalled: SimilarRecall, hit: SimilarHit) -> Chat
         status="hit_semantic",
         similarity=hit.similarity,
         trail=recalled.trail,
+        basis=_basis(plan, recalled),
         **_place(hit.answer, hit.age_s),
     )
     return _served(plan, hit.answer, report)
@@ -141,14 +144,27 @@ def report_of_miss(plan: Plan, exact: ExactRecall | None, similar: SimilarRecall
     if mode == "refresh":
         return CacheReport(status="refresh")
     trail = similar.trail if similar else ()
+    basis = _basis(plan, similar) if similar else {}
     for outcome in (exact, similar.outcome if similar else None):
         if isinstance(outcome, Unavailable):
-            return CacheReport(status="error", reason=outcome.reason, trail=trail)
+            return CacheReport(status="error", reason=outcome.reason, trail=trail, basis=basis)
     if similar and isinstance(similar.outcome, SimilarMiss):
         missed = similar.outcome
-        return CacheReport(status="miss", reason=missed.reason, similarity=missed.similarity, trail=trail)
+        return CacheReport(
+            status="miss",
+            reason=missed.reason,
+            similarity=missed.similarity,
+            trail=trail,
+            basis=basis,
+        )
     reason = exact.reason if isinstance(exact, ExactMiss) else None
     return CacheReport(status="miss", reason=reason or plan.cacheability.reason)
+
+
+def _basis(plan: Plan, recalled: SimilarRecall) -> dict[str, Any]:
+    """Return what the decision rested on, as the record keeps it."""
+    rules = plan.rules
+    return {"mode": rules.semantic_mode, "floor": rules.least_similarity, "verifier": recalled.verifier}
 
 
 def _served(

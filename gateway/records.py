@@ -1,8 +1,10 @@
 """How an ended call becomes a record: the only place that knows both."""
 
+from typing import Any
+
 from analytics.record import CallRecord
 from gateway.admission import Admission
-from gateway.call import ChatCall, ChatOutcome
+from gateway.call import CacheReport, ChatCall, ChatOutcome
 from gateway.request_id import shown
 
 
@@ -47,13 +49,20 @@ def record_of(
         cache_reason=(cache.reason or "") if cache else "",
         similarity=cache.similarity if cache else None,
         entry_id=cache.entry if cache else None,
-        decision={"candidates": list(cache.trail)} if cache and cache.trail else {},
+        decision=_decision(cache),
         cost_nano=outcome.cost_nano,
         saved_nano=outcome.saved_nano,
         upstream_ms=outcome.upstream_ms,
         first_token_ms=outcome.first_token_ms,
         attempts=[dict(attempt) for attempt in outcome.attempts],
     )
+
+
+def _decision(cache: CacheReport | None) -> dict[str, Any]:
+    """Return what the semantic cache considered: what it rested on, and each neighbour with its verdict."""
+    if cache is None or not cache.basis:
+        return {}
+    return {**cache.basis, "candidates": list(cache.trail)}
 
 
 _LAYERS = {"hit_exact": "l1", "hit_semantic": "l2", "": "none"}

@@ -1,7 +1,7 @@
 """The parts of a running web process: made once, found by every request, stopped with the process."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
@@ -13,12 +13,14 @@ from analytics.live import live
 from analytics.record import FinishedCall
 from analytics.recording import StreamRecordSink
 from caching.coalescing import Flights
+from caching.decision import Verifier
 from caching.embedding import CeleryEmbedder
 from caching.exact import RedisExactStore
 from caching.leases import RedisLeases
 from caching.memory import AnswerMemory
 from caching.semantic import PostgresSemanticStore
 from caching.storing import Storer
+from caching.verifier import verifier_for
 from gateway import errors, pipeline, tracing
 from gateway.admission import Callers
 from gateway.attempts import RetryBudget
@@ -45,6 +47,7 @@ class RunningParts:
     exact: RedisExactStore
     embedder: CeleryEmbedder
     semantic: PostgresSemanticStore
+    verifier_of: Callable[[str], Verifier | None]
     storer: Storer
     leases: RedisLeases
     flights: Flights
@@ -189,6 +192,7 @@ def _make() -> RunningParts:
         exact=exact,
         embedder=embedder,
         semantic=semantic,
+        verifier_of=verifier_for,
         storer=Storer(exact, semantic, embedder),
         leases=leases,
         flights=Flights(leases, exact),

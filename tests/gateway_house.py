@@ -14,6 +14,7 @@ from django.db import transaction
 from analytics.record import CallRecord, FinishedCall
 from analytics.testing import MemoryRecordSink
 from caching.embedding import Embedder
+from caching.testing import AgreeingVerifier
 from caching.vectors import Vector, vector_of
 from gateway import runtime
 from routing.seeding import seed_demo
@@ -90,6 +91,8 @@ async def open_house(demo: Demo, embedder: Embedder | None) -> AsyncIterator[Hou
     worker_client = parts.embedder
     if embedder is not None:
         parts.embedder = parts.storer._embedder = embedder  # type: ignore[assignment]
+        # The verifier knows the real embedder's vectors, not a stand-in's.
+        parts.verifier_of = lambda embedder_id: AgreeingVerifier()
     put = parts.records.put
 
     def keep(call: FinishedCall) -> None:

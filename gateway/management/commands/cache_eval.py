@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 from django.core.management.base import BaseCommand, CommandError
 
-from caching.embedder import load_encoder
+from caching.embedder import current_embedder_id, load_encoder
 from caching.policy import SemanticMode
+from caching.verifier import verifier_for
 from gateway.evaluation import Verdict, ask_pairs, ask_stream, default_rules
 
 Row = Mapping[str, Any]
@@ -57,7 +58,13 @@ class Command(BaseCommand):
 def _measure_pairs(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[list[Row], Row]:
     labelled = _read(path, {"a": str, "b": str, "same": int})
     pairs = [(row["a"], row["b"]) for row in labelled]
-    verdicts = ask_pairs(pairs, load_encoder(), default_rules(mode), bypass=bypass)
+    verdicts = ask_pairs(
+        pairs,
+        load_encoder(),
+        default_rules(mode),
+        bypass=bypass,
+        verifier=verifier_for(current_embedder_id()),
+    )
     rows = [
         {"hit": each.hit, "similarity": each.similarity, "score": each.score, "reason": each.reason}
         for each in verdicts
@@ -68,7 +75,13 @@ def _measure_pairs(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[lis
 def _measure_stream(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[list[Row], Row]:
     labelled = _read(path, {"query": str, "class": object})
     queries = [row["query"] for row in labelled]
-    verdicts = ask_stream(queries, load_encoder(), default_rules(mode), bypass=bypass)
+    verdicts = ask_stream(
+        queries,
+        load_encoder(),
+        default_rules(mode),
+        bypass=bypass,
+        verifier=verifier_for(current_embedder_id()),
+    )
     rows = [
         {"hit": each.hit, "of": each.of, "similarity": each.similarity, "reason": each.reason}
         for each in verdicts

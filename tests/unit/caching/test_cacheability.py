@@ -4,23 +4,9 @@ from typing import Any
 import pytest
 
 from caching.cacheability import MAX_QUESTION_CHARACTERS, RequestFacts, judge
-from caching.policy import CacheRules
+from tests.caching_values import rules
 
-RULES = CacheRules(
-    exact_enabled=True,
-    semantic_mode="strict",
-    semantic_enabled=True,
-    floor=0.85,
-    ttl_seconds=60,
-    max_ttl_seconds=60,
-    sharing="key",
-    personal="details",
-    guard_numbers=True,
-    guard_polarity=True,
-    max_turns=8,
-    max_entries=10,
-    epoch=0,
-)
+RULES = rules(max_ttl_seconds=60)
 
 
 def facts(question: str = "Why is the sky blue?", **changes: Any) -> RequestFacts:

@@ -1,13 +1,13 @@
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from caching.decision import Decision, Neighbour, Refuse, Serve, decide
-from tests.unit.caching.test_cacheability import RULES
+from caching.decision import Asked, Decision, Neighbour, Refuse, Serve, Verifier, decide, left_to_verify
+from tests.caching_values import rules
 
 QUESTION = "How do I boil 2 eggs?"
 
@@ -23,16 +23,36 @@ def near(similarity: float, question: str = "How are 2 eggs boiled?", **changes:
     return replace(plain, **changes)
 
 
-def decided(
-    *neighbours: Neighbour, question: str = QUESTION, complexity: str = "simple", **rules: Any
-) -> Decision:
-    return decide(
-        question,
-        neighbours,
-        replace(RULES, **rules),
+@dataclass
+class Opinion:
+    """A verifier that says the same of every pair, and what it was asked."""
+
+    of_all: float
+    version: str = "opinion-1"
+    asked: list[str] = field(default_factory=list)
+
+    def limit(self, mode: str) -> float:
+        return {"strict": 0.9, "balanced": 0.6}[mode]
+
+    def score(self, question: str, stored: str, similarity: float) -> float:
+        self.asked.append(stored)
+        return self.of_all
+
+
+def asking(
+    question: str = QUESTION, complexity: str = "simple", verifier: Verifier | None = None, **fields: Any
+) -> Asked:
+    return Asked(
+        question=question,
+        rules=rules(**fields),
         complexity=complexity,
         allowed=lambda model: model != "forbidden",
+        verifier=verifier,
     )
+
+
+def decided(*neighbours: Neighbour, **fields: Any) -> Decision:
+    return decide(asking(**fields), neighbours)
 
 
 def reason(decision: Decision) -> str:
@@ -107,10 +127,43 @@ def test_a_guard_that_is_off_refuses_nothing() -> None:
     assert isinstance(decided(near(0.95, "How do I not boil 2 eggs?"), guard_polarity=False), Serve)
 
 
-@pytest.mark.parametrize(("mode", "serves"), [("strict", False), ("shadow", False), ("balanced", True)])
-def test_only_balanced_lets_other_names_pass(mode: str, serves: bool) -> None:
-    decision = decided(near(0.95, "Is Rome big?"), question="Is Oslo big?", semantic_mode=mode)
+@pytest.mark.parametrize(
+    ("mode", "score", "serves"),
+    [
+        ("strict", 0.89, False),
+        ("strict", 0.9, True),
+        ("shadow", 0.89, False),
+        ("balanced", 0.89, True),
+        ("balanced", 0.59, False),
+        ("balanced", math.nan, False),
+    ],
+)
+def test_the_verifier_vetoes_below_the_limit_of_the_mode(mode: str, score: float, serves: bool) -> None:
+    decision = decided(near(0.95), verifier=Opinion(score), semantic_mode=mode)
     assert isinstance(decision, Serve) is serves
+    if isinstance(decision, Refuse):
+        assert decision.reason == "verifier"
+
+
+def test_the_verifier_is_not_asked_of_what_is_refused_without_it() -> None:
+    opinion = Opinion(1.0)
+    decided(near(0.8), near(0.95, "How are 3 eggs boiled?"), verifier=opinion)
+    assert opinion.asked == []
+
+
+def test_a_sure_verifier_lowers_no_floor() -> None:
+    assert reason(decided(near(0.849), verifier=Opinion(1.0))) == "below_floor"
+
+
+def test_audits_raise_the_floor_and_never_lower_it() -> None:
+    assert reason(decided(near(0.9), tuned_floor=0.91)) == "below_floor"
+    assert reason(decided(near(0.84), tuned_floor=0.5)) == "below_floor"
+    assert isinstance(decided(near(0.92), tuned_floor=0.91), Serve)
+
+
+def test_what_is_left_to_a_verifier_that_has_to_be_waited_for_passed_all_else() -> None:
+    passing, other_number = near(0.95), near(0.96, "How are 3 eggs boiled?")
+    assert left_to_verify(asking(verifier=Opinion(0.0)), [passing, other_number]) == [passing]
 
 
 def test_the_trail_is_json_and_holds_no_text() -> None:
@@ -119,3 +172,11 @@ def test_the_trail_is_json_and_holds_no_text() -> None:
     assert "eggs" not in written
     assert "secret" not in written
     assert [step["verdict"] for step in json.loads(written)] == ["numbers", "below_floor"]
+
+
+def test_the_trail_names_the_check_that_refused_and_the_score() -> None:
+    decision = decided(near(0.96, "How are 3 eggs boiled?"), near(0.95), verifier=Opinion(0.5))
+    assert [(step.get("check"), step.get("score")) for step in decision.trail] == [
+        ("guards", None),
+        ("verifier", 0.5),
+    ]

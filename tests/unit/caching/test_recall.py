@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -7,12 +7,15 @@ from prometheus_client import REGISTRY
 
 from caching import recall
 from caching.answers import StoredAnswer
+from caching.decision import Verifier
 from caching.memory import HeldAnswer
 from caching.recall import ExactHit, ExactMiss, SimilarHit, SimilarMiss, SimilarRecall, Unavailable
-from caching.testing import DictEmbedder, MemoryExactStore, MemorySemanticStore
+from caching.testing import AgreeingVerifier, DictEmbedder, MemoryExactStore, MemorySemanticStore
+from caching.vectors import Vector
 from tests.caching_values import answer, direction, entry, prints, rules
 
 QUESTION = "Which city is France's capital?"
+AGREEING = AgreeingVerifier()
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +36,13 @@ def embedder() -> DictEmbedder:
 
 
 async def similar(
-    embedder: DictEmbedder, store: MemorySemanticStore, *, max_age_s: float | None = None, **fields: Any
+    embedder: DictEmbedder,
+    store: MemorySemanticStore,
+    *,
+    max_age_s: float | None = None,
+    refuses: Callable[[Vector], str | None] = lambda vector: None,
+    verifier: Verifier | None = AGREEING,
+    **fields: Any,
 ) -> SimilarRecall:
     return await recall.recall_similar(
         embedder,
@@ -43,6 +52,8 @@ async def similar(
         rules=rules(**fields),
         complexity="simple",
         allowed=lambda model: True,
+        refuses=refuses,
+        verifier_of=lambda embedder_id: verifier,
         max_age_s=max_age_s,
     )
 
@@ -123,6 +134,26 @@ async def test_shadow_mode_decides_but_never_serves(
     assert isinstance(found.outcome, SimilarMiss)
     assert found.outcome.reason == "shadow"
     assert found.trail[0]["verdict"] == "serve"
+
+
+async def test_an_embedder_without_a_verifier_decides_but_never_serves(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    await store.add(1, entry(vector=direction(1.0)))
+    found = await similar(embedder, store, verifier=None)
+    assert isinstance(found.outcome, SimilarMiss)
+    assert found.outcome.reason == "uncalibrated"
+    assert found.outcome.nearest is not None
+    assert found.trail[0]["verdict"] == "serve"
+
+
+async def test_what_is_refused_by_its_vector_is_not_even_looked_for(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    store.broken = "timeout"
+    found = await similar(embedder, store, refuses=lambda vector: "live")
+    assert found.outcome == SimilarMiss(reason="live")
+    assert found.vector is embedder.vectors[QUESTION]
 
 
 async def test_entries_older_than_the_call_takes_are_not_even_neighbours(

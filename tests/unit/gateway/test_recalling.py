@@ -3,30 +3,17 @@ from typing import Any
 from uuid import uuid4
 
 from caching.answers import StoredAnswer
-from caching.policy import CacheRules, CacheSwitches
+from caching.policy import CacheSwitches
 from gateway import recalling
 from gateway.admission import Admission, Arrival, Caller
 from gateway.call import CacheWish, ChatCall
 from gateway.planning import Plan, plan_call
 from routing.catalog import Catalog, Price, Target, TenantRules
 from tenants.policy import GatewayPolicy, KeyPolicy, RequestLimits, TenantPolicy
+from tests.caching_values import rules
 
 NO_LIMITS = RequestLimits()
-RULES = CacheRules(
-    exact_enabled=True,
-    semantic_mode="strict",
-    semantic_enabled=True,
-    floor=0.85,
-    ttl_seconds=100,
-    max_ttl_seconds=50,
-    sharing="key",
-    personal="details",
-    guard_numbers=True,
-    guard_polarity=True,
-    max_turns=8,
-    max_entries=10,
-    epoch=0,
-)
+RULES = rules(ttl_seconds=100, max_ttl_seconds=50)
 
 
 def target(provider: str, name: str, number: int, *, input_pico: int = 1_000_000) -> Target:
