@@ -151,6 +151,8 @@ def _tools(body: Mapping[str, Any]) -> dict[str, Any]:
     tools = body.get("tools")
     if not tools:
         return {}
+    if not isinstance(tools, list):
+        raise Unsupported("tools")
     if body.get("parallel_tool_calls") is False:
         raise Unsupported("parallel_tool_calls")
     choice = {"toolConfig": _choice(body["tool_choice"])} if "tool_choice" in body else {}

@@ -392,6 +392,7 @@ def test_safety_settings_are_passed_on() -> None:
         ("parallel_tool_calls", {"parallel_tool_calls": False, "tools": [TOOL]}),
         ("tools", {"tools": [{"type": "custom", "custom": {"name": "x"}}]}),
         ("tools", {"tools": ["weather"]}),
+        ("tools", {"tools": True}),
         ("tool_choice", {"tools": [TOOL], "tool_choice": "sometimes"}),
         ("tool_choice", {"tools": [TOOL], "tool_choice": {"type": "function"}}),
         ("response_format", {"response_format": {"type": "grammar"}}),
