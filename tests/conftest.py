@@ -1,18 +1,25 @@
 """Fixtures for all tests: real Redis servers that are empty at the start of each test that asks for them."""
 
 from collections.abc import Iterator
+from functools import cache
 
+import httpx
 import pytest
 import redis
 from django.conf import settings
+from django.test import TransactionTestCase
 
 from config.celery import app  # shared tasks find the project's broker
+from tests.emptying import empty_tables
 
 # A busy machine must not make a test about something else meet the broker's deadlines of production.
 app.conf.update(
     broker_transport_options={"socket_timeout": 30.0, "socket_connect_timeout": 30.0, "max_retries": 0},
     broker_connection_timeout=30.0,
 )
+# Reading the certificate authorities takes 20 ms, and each gateway that a test starts would read them.
+httpx.create_ssl_context = cache(httpx.create_ssl_context)
+TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined]
 
 
 def _emptied(url: str) -> Iterator["redis.Redis"]:
