@@ -34,7 +34,7 @@ def stream_lines(client: "redis.Redis") -> list[bytes]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens in another task, thread or process; give up after 20 s."""
-    async with asyncio.timeout(20):
+    """Wait for something that happens in another task, thread or process; give up after 60 s."""
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 (nothing announces it)
             await asyncio.sleep(0.02)

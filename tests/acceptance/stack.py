@@ -81,7 +81,7 @@ class Stack:
         ).stdout
 
 
-def eventually(holds: Callable[[], bool], *, seconds: float = 20.0) -> bool:
+def eventually(holds: Callable[[], bool], *, seconds: float = 60.0) -> bool:
     """Whether it comes to hold in that time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -107,12 +107,12 @@ async def test_killed_at_a_point_nothing_is_lost_or_doubled(
 ) -> None:
     producer = Producer(state_redis, alice.pk)
     producer.start()
-    assert running.start([*DYING, *point, "3"]).wait(30) == -signal.SIGKILL
+    assert running.start([*DYING, *point, "3"]).wait(60) == -signal.SIGKILL
     producer.stop()
     last = running.start(INGEST)
     await until(lambda: state_redis.xlen(STREAM) == 0)
     last.terminate()
-    counts = json.loads(last.communicate(timeout=10)[0])
+    counts = json.loads(last.communicate(timeout=60)[0])
     assert await _ids_in_postgres() == sorted(producer.ids)
     assert (state_redis.xlen(DEAD), counts["dead"], last.returncode) == (0, 0, 0)
 

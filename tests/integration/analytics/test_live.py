@@ -66,17 +66,17 @@ class Socket(ApplicationCommunicator):  # type: ignore[misc]  # asgiref's commun
     async def connect(self) -> int:
         """Return the code of a refusal, or 0."""
         await self.send_input({"type": "websocket.connect"})
-        answer: dict[str, Any] = await self.receive_output(timeout=5)
+        answer: dict[str, Any] = await self.receive_output(timeout=30)
         return int(answer.get("code") or 1000) if answer["type"] == "websocket.close" else 0
 
     async def read(self) -> dict[str, str]:
         """Return the text of each figure in the next message."""
-        message: dict[str, Any] = await self.receive_output(timeout=5)
+        message: dict[str, Any] = await self.receive_output(timeout=30)
         return {figure["name"]: figure["text"] for figure in json.loads(message["text"])["figures"]}
 
     async def disconnect(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(timeout=5)
+        await self.wait(timeout=30)
 
 
 async def test_a_member_gets_the_figures_at_once_and_again_when_they_change(
@@ -141,7 +141,7 @@ async def test_a_socket_ends_with_the_right_to_it(
         await User.objects.aupdate(is_active=False)
     else:
         await Session.objects.all().adelete()
-    assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": 4404}
+    assert await socket.receive_output(timeout=30) == {"type": "websocket.close", "code": 4404}
     await socket.wait()
 
 

@@ -1,7 +1,5 @@
 """`POST /chat` from the socket's side to the record."""
 
-import asyncio
-
 import pytest
 
 from gateway.request_id import parse
@@ -193,7 +191,7 @@ async def test_a_rule_can_deny(house: House) -> None:
     await RoutingRule.objects.acreate(
         tenant=house.tenant, name="no-large", model_asked="large-1", action="deny", priority=1
     )
-    await settled()
+    await house.parts.policies.refresh()
     response = await house.post(house.alice, {"prompt": CAPITAL, "model": "large-1"})
     assert (response.status_code, response.json()["error"]["code"]) == (403, "denied_by_rule")
     assert house.demo.calls() == 0
@@ -229,8 +227,3 @@ async def test_every_ended_call_is_recorded_once(house: House) -> None:
 async def test_the_record_holds_no_text(house: House) -> None:
     await house.ask(house.alice, "Tell me about the canary-7f3a bird")
     assert "canary" not in repr(house.records)
-
-
-async def settled() -> None:
-    """Wait until a saved change has reached this process."""
-    await asyncio.sleep(0.6)

@@ -63,6 +63,11 @@ def roles() -> Counter[str]:
     return Counter({role: int(count or 0) for role, count in counted})
 
 
+def waiting(house: House) -> int:
+    """Count the calls of this process that wait for a leader."""
+    return sum(len(flight._waiting) for flight in house.parts.flights._aloft.values())
+
+
 def events_of(response: httpx.Response) -> list[str]:
     """Return the data of each event of a stream."""
     assert response.headers["content-type"].startswith("text/event-stream"), response.text
@@ -176,7 +181,7 @@ async def test_a_leader_that_hangs_up_hands_over_at_once(house: House) -> None:
     leader = asyncio.create_task(house.post(house.alice, body))
     await until(lambda: house.demo.calls() == 1)
     followers = [asyncio.create_task(house.post(house.alice, body)) for _ in range(9)]
-    await asyncio.sleep(0.1)
+    await until(lambda: waiting(house) == 9)
     leader.cancel()
     responses = await asyncio.gather(*followers)
     assert house.demo.calls() == 2
@@ -214,7 +219,7 @@ async def test_a_leader_that_hangs_up_amid_its_stream_hands_over(slow_house: Hou
     leader = asyncio.create_task(house.post(house.alice, {"prompt": CAPITAL, "stream": True}))
     await until(lambda: bool(house.parts.relays) and next(iter(house.parts.relays)).begun)
     followers = [asyncio.create_task(house.post(house.alice, {"prompt": CAPITAL})) for _ in range(5)]
-    await asyncio.sleep(0.1)
+    await until(lambda: waiting(house) == 5)
     leader.cancel()
     responses = await asyncio.gather(*followers)
     assert house.demo.calls() == 2

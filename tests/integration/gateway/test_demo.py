@@ -280,8 +280,10 @@ def test_a_cut_stream_is_no_whole_http_answer(demo: Demo) -> None:
 def test_a_silent_stream_stays_open(demo: Demo, fault: str) -> None:
     body = {"model": f"fault:{fault}", "messages": [{"role": "user", "content": "Hi"}], **STREAM}
     url = f"{demo.base_url}/chat/completions"
-    with httpx.stream("POST", url, json=body, headers=HEADERS, trust_env=False, timeout=0.4) as answer:
+    with httpx.stream("POST", url, json=body, headers=HEADERS, trust_env=False, timeout=30) as answer:
         assert answer.status_code == 200
+        # The head may take its time; what is read after it is waited for shortly.
+        answer.request.extensions["timeout"]["read"] = 0.4
         with pytest.raises(httpx.ReadTimeout):
             answer.read()
 
@@ -293,7 +295,7 @@ def test_the_ledger_tells_who_hung_up_and_what_is_open(demo: Demo) -> None:
         received = answer.iter_raw()
         assert sum(len(next(received)) for _ in range(20)) > 1000
         assert (demo.ledger()["open"], demo.ledger()["hung_up"]) == (1, 0)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while demo.ledger()["open"] and time.monotonic() < end:
         time.sleep(0.02)
     ledger = demo.ledger()

@@ -18,6 +18,7 @@ from gateway.lean import DATA_PLANE, DataPlaneFirst, LeanHandler, is_data_plane
 from tenants.models import User
 from tests.asgi_calls import Request, send
 from tests.gateway_house import House, bearer
+from tests.records import until
 
 CAPITAL = {"prompt": "What is the capital of France?"}
 #: What differs from call to call.
@@ -79,10 +80,7 @@ async def test_a_hit_hops_to_no_thread(house: House, monkeypatch: pytest.MonkeyP
 async def test_a_caller_who_hangs_up_is_recorded_and_costs_no_answer(house: House) -> None:
     question = {"prompt": "Please take your time [[fault:hang]]"}
     asking = asyncio.create_task(house.post(house.alice, question))
-    for _ in range(100):
-        await asyncio.sleep(0.02)
-        if house.demo.calls():
-            break
+    await until(lambda: house.demo.calls() == 1)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert [record.status for record in house.records] == [499]

@@ -14,7 +14,7 @@ REPHRASED = "The capital of France is what?"
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> bool:
-    for _ in range(40):
+    for _ in range(300):
         if await holds():
             return True
         await asyncio.sleep(0.1)

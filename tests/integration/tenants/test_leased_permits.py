@@ -62,7 +62,7 @@ def scripts_run(state_redis: "redis.Redis") -> int:
 
 async def eventually(found: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something that takes a while, longer on a busy machine."""
-    for _ in range(100):
+    for _ in range(300):
         if await found():
             return
         await asyncio.sleep(0.1)

