@@ -34,6 +34,13 @@ class StoredAnswer:
     """The part of the output that the model spent on thinking."""
     estimated: bool = False
     """The provider gave no usable usage: the tokens are our own count, and so the cost."""
+    fresh_until: float | None = None
+    """Set if the tenant lets answers be served past their time: that time's end, before `expires_at`."""
+
+    @property
+    def stale_at(self) -> float:
+        """The moment from which it is served only as its tenant allows, and marked."""
+        return self.expires_at if self.fresh_until is None else self.fresh_until
 
 
 class BrokenAnswer(Exception):

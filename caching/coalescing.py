@@ -164,7 +164,7 @@ class Flights:
                 case Ended(ending=Ending.UNSHARED):
                     return None
                 case Ended(age_s=age_s):
-                    if answer := await self._exact.get(*key):
+                    if answer := await self._kept(key):
                         return answer
                     if age_s > _KEEPING_SECONDS:
                         # It was purged, or could not be written: the question is open again.
@@ -175,12 +175,17 @@ class Flights:
 
     async def _take_over(self, key: Key, flight: "_Flight", token: str) -> Joined:
         """Return a lead, unless the leader that is gone died after it had stored its answer."""
-        answer = await self._exact.get(*key)
+        answer = await self._kept(key)
         if answer is None:
             flight.lose_leader()
             return Lead(leased=True)
         await self._leases.end(*key, token, Ending.KEPT)
         return answer
+
+    async def _kept(self, key: Key) -> StoredAnswer | None:
+        """Return what a leader has kept. A stale answer is no leader's: it is why one was sent for."""
+        answer = await self._exact.get(*key)
+        return answer if answer and answer.stale_at > time.time() else None
 
     async def _led(self, key: Key, flight: "_Flight", token: str, lead: Lead) -> LeadEnding:
         """Have a caller lead; return how that ended. The lease holds until then."""

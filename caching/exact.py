@@ -72,7 +72,9 @@ class RedisExactStore:
         return answer if answer.expires_at > time.time() else None
 
     async def put(self, tenant_id: int, fingerprint: bytes, answer: StoredAnswer, *, ttl_s: float) -> None:
-        lifetime_ms = int(1000 * jittered(ttl_s, most=answer.expires_at - time.time()))
+        left_s = answer.expires_at - time.time()
+        # Where answers are kept past their time, that time was jittered already: the window behind it is whole.
+        lifetime_ms = int(1000 * (jittered(ttl_s, most=left_s) if answer.fresh_until is None else left_s))
         if lifetime_ms > 0:
             key = answer_key(tenant_id, fingerprint)
             await self._answered(self._ask("SET", key, answers.dump(answer), "PX", lifetime_ms))

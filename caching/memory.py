@@ -91,7 +91,7 @@ class AnswerMemory:
     """L0: the exact cache's answers that this process used last."""
 
     def __init__(self, max_bytes: int, *, ttl_s: float) -> None:
-        """ttl_s: after it an answer is read from L1 again; at its own expiry it is gone in any case."""
+        """ttl_s: after it an answer is read from L1 again; when it turns stale it is gone in any case."""
         self._held: BoundedMemory[tuple[int, int, bytes], HeldAnswer] = BoundedMemory(max_bytes)
         self._ttl_s = ttl_s
 
@@ -112,7 +112,7 @@ class AnswerMemory:
             (tenant_id, version, fingerprint),
             held,
             size=ENTRY_BYTES + sys.getsizeof(answer.text) + len(held.text_json) + _message_bytes(answer),
-            ttl_s=min(self._ttl_s, answer.expires_at - time.time()),
+            ttl_s=min(self._ttl_s, answer.stale_at - time.time()),
         )
         MEMORY.bytes = self._held.bytes
         return held

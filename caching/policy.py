@@ -49,6 +49,11 @@ class CacheRules:
     epoch: int
 
     @property
+    def stale_window_s(self) -> int:
+        """How long an answer is kept past its TTL."""
+        return max(self.stale_while_revalidate_seconds, self.stale_on_error_seconds)
+
+    @property
     def least_similarity(self) -> float:
         """The floor in effect: audits may raise it, never lower it."""
         return max(self.floor, self.tuned_floor or 0.0)
