@@ -54,3 +54,8 @@ def vector_key(tenant_id: int, embedder_id: str, text_digest: str) -> str:
 def reply_key(process_id: str) -> str:
     """Return the list on which the embedding worker answers one web process."""
     return f"hp:embed:reply:{process_id}"
+
+
+def scores_key(question_id: str) -> str:
+    """Return the list on which the embedding worker answers one question to its cross-encoder."""
+    return f"hp:verify:reply:{question_id}"

@@ -244,22 +244,33 @@ def _rows_of(body: bytes, *, count: int) -> list[object]:
 
 
 def _load_model(model: str, *, device: str, threads: int) -> Any:
-    """Import torch and load a model without a word on stderr."""
+    """Load a model without a word on stderr."""
+    is_local = prepare_torch(model, threads=threads)
+    import torch  # noqa: PLC0415 (importing it takes seconds and 300 MB, which web processes are spared)
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return SentenceTransformer(model_path(model), device=device, local_files_only=is_local).eval()
+
+
+def prepare_torch(model: str, *, threads: int) -> bool:
+    """Import torch for a model that is about to be loaded, and silence what would write to stderr.
+
+    Returns whether the model lies on this disk: one that does never asks the network for anything.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     is_local = model == PACKAGED_MODEL or Path(model).exists()
     if is_local:
-        # Read when the hub client is imported: a model on this disk never asks the network for anything.
+        # Read when the hub client is imported.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import torch  # noqa: PLC0415 (importing it takes seconds and 300 MB, which web processes are spared)
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    import torch  # noqa: PLC0415 (see above)
     from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return SentenceTransformer(model_path(model), device=device, local_files_only=is_local).eval()
+    return is_local
 
 
 def model_path(model: str) -> str:

@@ -22,6 +22,7 @@ from caching.embedding_frames import BrokenFrame
 from caching.embedding_line import MAX_BATCH, Batch, EmbeddingLine, EmbeddingUnavailable
 from caching.embedding_publisher import PublishFailed, TaskPublisher
 from caching.pace import Pace
+from caching.tasks import embed_texts
 from caching.vector_cache import VectorCache
 from caching.vectors import Vector
 from tenants.redis_line import RedisLine
@@ -74,7 +75,7 @@ class CeleryEmbedder:
         self._replies = async_client(max_connections=1, timeout_s=2 * _BLOCK_SECONDS)
         self._vectors = VectorCache(self._redis, embedder_id=self._embedder_id) if keep_vectors else None
         self._lookups = Breaker(failures_to_open=3, open_seconds=2.0)
-        self._publisher = TaskPublisher(self._process_id, self._embedder_id)
+        self._publisher = TaskPublisher(embed_texts, reply_to=self._process_id)
         self._line = EmbeddingLine(
             self._begin_to_publish,
             embedder_id=self._embedder_id,
@@ -147,8 +148,14 @@ class CeleryEmbedder:
 
     async def _publish(self, batch: Batch) -> None:
         metrics.EMBEDDING_BATCHES.inc()
+        fields = {
+            "process_id": self._process_id,
+            "batch": str(batch.id),
+            "embedder_id": self._embedder_id,
+            "texts": batch.texts,
+        }
         try:
-            await self._publisher.publish(batch.id, batch.texts, end=batch.end)
+            await self._publisher.publish(batch.id, fields, end=batch.end)
         except PublishFailed as error:
             log.debug("texts not published", extra={"reason": str(error)})
             self._line.unpublished(batch)

@@ -7,19 +7,21 @@ begins and when it ends; it never is an exception, and never a hit.
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from caching import metrics
 from caching.answers import StoredAnswer
-from caching.decision import Asked, Decision, Neighbour, Refuse, Serve, Step, Verifier, decide
+from caching.decision import Asked, Decision, Neighbour, Refuse, Serve, Step, Verifier, decide, left_to_verify
 from caching.embedding import Embedder, EmbeddingUnavailable
 from caching.exact import CacheUnavailable
 from caching.fingerprint import Fingerprints
 from caching.memory import HeldAnswer
 from caching.policy import CacheRules
 from caching.semantic import SemanticStore, SemanticUnavailable, StoredNeighbour
+from caching.staleness import NO_STALE, StaleWindows, Standing
 from caching.vectors import Vector
+from caching.verification import RemoteVerifier, VerifierUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +34,17 @@ class ExactHit:
     age_s: float
     text_json: bytes = field(repr=False)
     """The answer's text as a JSON string, ready to be sent."""
+    stale: bool = False
+    """Past its time: it may be served if it is asked anew behind."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExactMiss:
-    """No answer may be served; `reason` is `too_old` if there is one, else None."""
+    """No answer may be served; `reason` is `too_old` or `expired` if there is one, else None."""
 
     reason: str | None = None
+    fallback: StoredAnswer | None = None
+    """One that may be served if upstream fails."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +66,8 @@ class SimilarHit:
     similarity: float
     question: str = field(repr=False)
     """The stored one."""
+    stale: bool = False
+    """Past its time: it may be served if it is asked anew behind."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +94,9 @@ class SimilarRecall:
     verifier: str | None = None
     """Version of the verifier that was asked."""
     vector: Vector | None = field(default=None, repr=False)
+    fallback: "SimilarRecall | None" = field(default=None, repr=False)
+    """What would have been found, with a hit for its outcome, had answers past their time counted: it may be
+    served if upstream fails."""
 
 
 async def recall_exact(
@@ -93,11 +104,12 @@ async def recall_exact(
     hold: Callable[[StoredAnswer], HeldAnswer],
     *,
     max_age_s: float | None,
+    windows: StaleWindows = NO_STALE,
 ) -> ExactRecall:
     """Wait for what L1 says of a question.
 
     asked: `ExactStore.get` of the question's fingerprint. hold: puts an answer that was found into memory (L0).
-    max_age_s: older answers don't serve this call.
+    max_age_s: older answers don't serve this call. windows: for which answers past their time do.
     """
     try:
         answer = await asked
@@ -107,7 +119,17 @@ async def recall_exact(
     if answer is None:
         return ExactMiss()
     found = hold(answer)
-    return exact_hit(found) if is_young(answer, max_age_s) else ExactMiss(reason="too_old")
+    if not is_young(answer, max_age_s):
+        return ExactMiss(reason="too_old")
+    match windows.standing(answer, time.time()):
+        case "fresh":
+            return exact_hit(found)
+        case "stale":
+            return replace(exact_hit(found), stale=True)
+        case "on_error":
+            return ExactMiss(reason="expired", fallback=answer)
+        case "over":
+            return ExactMiss(reason="expired")
 
 
 def exact_hit(held: HeldAnswer) -> ExactHit:
@@ -130,13 +152,16 @@ async def recall_similar(
     allowed: Callable[[str], bool],
     refuses: Callable[[Vector], str | None],
     verifier_of: Callable[[str], Verifier | None],
+    cross_encoder: RemoteVerifier | None,
     max_age_s: float | None,
+    windows: StaleWindows = NO_STALE,
 ) -> SimilarRecall:
     """Look for an answer to a question that means the same, and decide whether it may serve.
 
     complexity: of the question. allowed: whether the key may use a model. refuses: says of the question's vector
-    why no stored answer may serve it. verifier_of: an embedder's verifier. Whether L2 is on at all is for the
-    caller to know; shadow mode is heeded here.
+    why no stored answer may serve it. verifier_of: an embedder's verifier. cross_encoder: asked in its place.
+    windows: for which answers past their time may serve; fresh ones come first, however near the others are.
+    Whether L2 is on at all is for the caller to know; shadow mode is heeded here.
     """
     try:
         vector = await embedder.embed(tenant_id, prints.text)
@@ -148,11 +173,13 @@ async def recall_similar(
     if reason := refuses(vector):
         return SimilarRecall(outcome=SimilarMiss(reason=reason), vector=vector)
     try:
-        stored = await store.nearest(tenant_id, prints.scope, vector)
+        limit = _CANDIDATES_WITH_STALE if windows else _CANDIDATES
+        stored = await store.nearest(tenant_id, prints.scope, vector, limit=limit)
     except SemanticUnavailable as error:
         return SimilarRecall(outcome=_lost("semantic", error.reason), vector=vector)
     _found("semantic")
     young = [each for each in stored if is_young(each.answer, max_age_s)]
+    by_standing = _by_standing(young, windows)
     asked = Asked(
         question=prints.text,
         rules=rules,
@@ -160,7 +187,14 @@ async def recall_similar(
         allowed=allowed,
         verifier=verifier_of(vector.embedder_id),
     )
-    decision = decide(asked, [each.neighbour for each in young])
+    if cross_encoder is not None:
+        to_score = [each.question for each in left_to_verify(asked, _neighbours(by_standing))]
+        try:
+            asked = replace(asked, verifier=await cross_encoder.judge(prints.text, to_score))
+        except VerifierUnavailable as error:
+            return SimilarRecall(outcome=_lost("verifier", error.reason), vector=vector)
+        _found("verifier")
+    decision = decide(asked, neighbours)
     return SimilarRecall(
         outcome=_outcome(decision, young, withheld=_withheld(asked)),
         trail=decision.trail,

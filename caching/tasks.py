@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import task_revoked
 
-from caching import embedding_frames, sweeps, worker
+from caching import embedding_frames, score_frames, sweeps, worker
 from caching.cache_redis import REDIS_ERRORS, reply_key
 from caching.embedding_frames import EXPIRED
 
@@ -27,6 +27,16 @@ def embed_texts(*, process_id: str, batch: str, embedder_id: str, texts: list[st
     _reply(process_id, embedding_frames.dump(UUID(batch), encoder.embedder_id, outcomes))
 
 
+@shared_task(name="caching.score_pairs", ignore_result=True)
+def score_pairs(*, reply_to: str, version: str, question: str, stored: list[str]) -> None:
+    """Score the stored questions beside the question and push the scores to the list that is waited on."""
+    verifier = worker.cross_encoder()
+    if verifier is None or verifier.version != version:
+        log.error("asked for another verifier", extra={"asked": version})
+        return
+    _push(reply_to, score_frames.dump(verifier.scores(question, stored)))
+
+
 @task_revoked.connect
 def tell_expired(sender: Any, request: Any, expired: bool, **_: Any) -> None:
     """Let the asking process know that its texts came too late: a busy worker must not be taken for a dead one."""
@@ -36,7 +46,10 @@ def tell_expired(sender: Any, request: Any, expired: bool, **_: Any) -> None:
 
 
 def _reply(process_id: str, frame: bytes) -> None:
-    key = reply_key(process_id)
+    _push(reply_key(process_id), frame)
+
+
+def _push(key: str, frame: bytes) -> None:
     try:
         with worker.replies().pipeline(transaction=False) as pipeline:
             pipeline.rpush(key, frame)

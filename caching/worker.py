@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from celery.signals import celeryd_init, worker_process_init
 
 from caching.cache_redis import blocking_client
+from caching.cross_encoder import CrossEncoderVerifier, load_cross_encoder
 from caching.embedder import EmbeddingFailed, TextEncoder, load_encoder
 from caching.vectors import InvalidVector, Vector, vector_of
 
@@ -52,19 +53,32 @@ def load_model(**_: Any) -> None:
         return
     started = time.monotonic()
     try:
-        loaded = encoder()
+        loaded, judging = encoder(), cross_encoder()
     except Exception as error:
         # Model libraries raise anything. A signal's exception would only be logged, hence the exit.
         log.critical("the embedding model cannot be loaded", exc_info=True)
         raise SystemExit(1) from error
     seconds = round(time.monotonic() - started, 1)
-    log.warning("embedding worker ready", extra={"embedder": loaded.embedder_id, "load_s": seconds})
+    log.warning(
+        "embedding worker ready",
+        extra={
+            "embedder": loaded.embedder_id,
+            "verifier": judging.version if judging else None,
+            "load_s": seconds,
+        },
+    )
 
 
 @cache
 def encoder() -> TextEncoder:
     """Return the process's only encoder."""
     return load_encoder()
+
+
+@cache
+def cross_encoder() -> CrossEncoderVerifier | None:
+    """Return the process's only cross-encoder, if the settings name one."""
+    return load_cross_encoder()
 
 
 @cache

@@ -255,6 +255,12 @@ EMBEDDING_URL = env.text("EMBEDDING_URL", "")
 EMBEDDING_API_KEY = env.text("EMBEDDING_API_KEY", "")
 EMBEDDING_BUDGET_SECONDS = env.integer("EMBEDDING_BUDGET_MS", 200) / 1000
 EMBEDDING_THREADS = env.integer("EMBEDDING_THREADS", 1)
+# A sentence-transformers CrossEncoder in the embedding worker takes the place of the embedder's verifier. Nothing
+# reaches the default limits: set them to what `cache_eval --curve` shows.
+CROSS_ENCODER = env.text("CROSS_ENCODER", "")
+CROSS_ENCODER_STRICT = env.number("CROSS_ENCODER_STRICT", 1.01)
+CROSS_ENCODER_BALANCED = env.number("CROSS_ENCODER_BALANCED", 1.01)
+CROSS_ENCODER_BUDGET_SECONDS = env.integer("CROSS_ENCODER_BUDGET_MS", 200) / 1000
 SEMANTIC_SEARCH_TIMEOUT_SECONDS = env.integer("SEMANTIC_SEARCH_TIMEOUT_MS", 150) / 1000
 
 # --- Gateway ----------------------------------------------------------------------------------------------

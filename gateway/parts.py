@@ -10,6 +10,7 @@ from caching.exact import ExactStore
 from caching.memory import AnswerMemory
 from caching.semantic import SemanticStore
 from caching.storing import Storer
+from caching.verification import RemoteVerifier
 from gateway.attempts import RetryBudget, UpstreamHealth
 from gateway.upstream import Upstream
 
@@ -27,6 +28,8 @@ class Parts(Protocol):
     def semantic(self) -> SemanticStore: ...
     @property
     def verifier_of(self) -> Callable[[str], Verifier | None]: ...
+    @property
+    def cross_encoder(self) -> RemoteVerifier | None: ...
     @property
     def storer(self) -> Storer: ...
     @property

@@ -108,6 +108,7 @@ async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
             allowed=plan.call.admission.caller.usable_models.__contains__,
             refuses=lambda vector: None,
             verifier_of=parts.verifier_of,
+            cross_encoder=parts.cross_encoder,
             max_age_s=plan.call.cache.max_age_s,
         )
 

@@ -20,6 +20,7 @@ from caching.leases import RedisLeases
 from caching.memory import AnswerMemory
 from caching.semantic import PostgresSemanticStore
 from caching.storing import Storer
+from caching.verification import CeleryCrossEncoder, cross_encoder_of_settings
 from caching.verifier import verifier_for
 from gateway import errors, pipeline, tracing
 from gateway.admission import Callers
@@ -48,6 +49,7 @@ class RunningParts:
     embedder: CeleryEmbedder
     semantic: PostgresSemanticStore
     verifier_of: Callable[[str], Verifier | None]
+    cross_encoder: CeleryCrossEncoder | None
     storer: Storer
     leases: RedisLeases
     flights: Flights
@@ -126,6 +128,8 @@ class RunningParts:
         await self.records.stop()
         self.call_log.stop()
         await self.embedder.stop()
+        if self.cross_encoder is not None:
+            await self.cross_encoder.close()
         await self.upstream_health.stop()
         await self.policies.stop()
         await self.limiter.close()
@@ -193,6 +197,7 @@ def _make() -> RunningParts:
         embedder=embedder,
         semantic=semantic,
         verifier_of=verifier_for,
+        cross_encoder=cross_encoder_of_settings(),
         storer=Storer(exact, semantic, embedder),
         leases=leases,
         flights=Flights(leases, exact),

@@ -12,10 +12,12 @@ from typing import Any
 import orjson
 from django.core.management.base import BaseCommand, CommandError
 
+from caching.cross_encoder import load_cross_encoder
 from caching.embedder import current_embedder_id, load_encoder
 from caching.policy import SemanticMode
 from caching.verifier import verifier_for
-from gateway.evaluation import Verdict, ask_pairs, ask_stream, default_rules
+from gateway.evaluation import Verdict, ask_pairs, ask_stream
+from gateway.scene import default_rules
 
 Row = Mapping[str, Any]
 
@@ -63,7 +65,7 @@ def _measure_pairs(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[lis
         load_encoder(),
         default_rules(mode),
         bypass=bypass,
-        verifier=verifier_for(current_embedder_id()),
+        verifier=load_cross_encoder() or verifier_for(current_embedder_id()),
     )
     rows = [
         {"hit": each.hit, "similarity": each.similarity, "score": each.score, "reason": each.reason}
@@ -80,7 +82,7 @@ def _measure_stream(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[li
         load_encoder(),
         default_rules(mode),
         bypass=bypass,
-        verifier=verifier_for(current_embedder_id()),
+        verifier=load_cross_encoder() or verifier_for(current_embedder_id()),
     )
     rows = [
         {"hit": each.hit, "of": each.of, "similarity": each.similarity, "reason": each.reason}

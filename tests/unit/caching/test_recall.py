@@ -1,5 +1,5 @@
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -7,11 +7,13 @@ from prometheus_client import REGISTRY
 
 from caching import recall
 from caching.answers import StoredAnswer
+from caching.cross_encoder import KnownScores
 from caching.decision import Verifier
 from caching.memory import HeldAnswer
 from caching.recall import ExactHit, ExactMiss, SimilarHit, SimilarMiss, SimilarRecall, Unavailable
 from caching.testing import AgreeingVerifier, DictEmbedder, MemoryExactStore, MemorySemanticStore
 from caching.vectors import Vector
+from caching.verification import RemoteVerifier, VerifierUnavailable
 from tests.caching_values import answer, direction, entry, prints, rules
 
 QUESTION = "Which city is France's capital?"
@@ -42,6 +44,7 @@ async def similar(
     max_age_s: float | None = None,
     refuses: Callable[[Vector], str | None] = lambda vector: None,
     verifier: Verifier | None = AGREEING,
+    cross_encoder: RemoteVerifier | None = None,
     **fields: Any,
 ) -> SimilarRecall:
     return await recall.recall_similar(
@@ -54,6 +57,7 @@ async def similar(
         allowed=lambda model: True,
         refuses=refuses,
         verifier_of=lambda embedder_id: verifier,
+        cross_encoder=cross_encoder,
         max_age_s=max_age_s,
     )
 
@@ -145,6 +149,49 @@ async def test_an_embedder_without_a_verifier_decides_but_never_serves(
     assert found.outcome.reason == "uncalibrated"
     assert found.outcome.nearest is not None
     assert found.trail[0]["verdict"] == "serve"
+
+
+class SlowOpinion:
+    """A RemoteVerifier of one opinion, or of none."""
+
+    def __init__(self, score: float | None) -> None:
+        self.score = score
+        self.asked: list[str] = []
+
+    async def judge(self, question: str, stored: Sequence[str]) -> Verifier:
+        self.asked += stored
+        if self.score is None:
+            raise VerifierUnavailable("timeout")
+        return KnownScores(version="slow-1", scores=dict.fromkeys(stored, self.score))
+
+
+@pytest.mark.parametrize(("score", "verdict"), [(0.95, "serve"), (0.5, "verifier")])
+async def test_a_cross_encoder_decides_in_the_verifiers_place(
+    embedder: DictEmbedder, store: MemorySemanticStore, settings: Any, score: float, verdict: str
+) -> None:
+    settings.CROSS_ENCODER_STRICT = 0.9
+    await store.add(1, entry(vector=direction(1.0)))
+    found = await similar(embedder, store, verifier=None, cross_encoder=SlowOpinion(score))
+    assert (found.trail[0]["verdict"], found.verifier) == (verdict, "slow-1")
+    assert isinstance(found.outcome, SimilarHit) is (verdict == "serve")
+
+
+async def test_a_cross_encoder_is_asked_only_of_what_may_serve(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    opinion = SlowOpinion(1.0)
+    await store.add(1, entry(vector=direction(1.0, 1.5)))
+    await similar(embedder, store, cross_encoder=opinion)
+    assert opinion.asked == []
+
+
+async def test_a_lost_cross_encoder_serves_nothing_and_says_so(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    await store.add(1, entry(vector=direction(1.0)))
+    found = await similar(embedder, store, cross_encoder=SlowOpinion(None))
+    assert found.outcome == Unavailable(reason="verifier_timeout")
+    assert recall.lost_layers() == {"verifier"}
 
 
 async def test_what_is_refused_by_its_vector_is_not_even_looked_for(
