@@ -1,42 +1,40 @@
-"""Runs labelled questions through the decision that serves requests, without a service or a database.
+"""Runs questions through the plan and the decision that serve requests, without a service or a database.
 
-Every question is one user message without parameters, asked with one API key of one tenant. Vectors are
-rounded as the store rounds them, so that similarities are those of a running gateway.
+Vectors are rounded as the store rounds them, so that similarities are those of a running gateway.
 """
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import Literal, assert_never
 from uuid import UUID
 
 import numpy as np
 
-from caching.cacheability import Cacheability, RequestFacts, judge
+from caching.cacheability import Cacheability
 from caching.decision import CANDIDATES, Asked, Decision, Neighbour, Refuse, Serve, Verifier, decide
 from caching.embedder import Encoded, TextEncoder, Vector
-from caching.fingerprint import CacheQuestion, fingerprints
-from caching.models import CachePolicy
-from caching.policy import CacheRules, SemanticMode
-from routing import complexity
-
-_MODEL = "auto"
-_KEY = "evaluation"
-_NO_BYPASS = Cacheability(cacheable=True, semantic=True, owner=f"key:{_KEY}", reason=None)
+from caching.policy import CacheRules
+from gateway.errors import Refusal
+from gateway.planning import Plan, plan_call
+from gateway.scene import DEFAULT_KEY, Scene, default_scene
+from gateway.schemas import ChatRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """A question and what the caches need of it."""
+    """A planned question, and its vector."""
 
-    text: str
-    exact: bytes
-    complexity: str
-    cacheability: Cacheability
+    plan: Plan
     vector: "Vector | None"
     """None: L2 is left out."""
     seconds: float
-    """Spent on judging it."""
+    """Spent on the plan."""
+
+    @property
+    def text(self) -> str:
+        return self.plan.prints.text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,106 +47,165 @@ class Verdict:
     similarity: float | None = None
     """To the nearest entry; None: none was looked for."""
     score: float = 0.0
-    """The similarity, or 0 where anything but the floor refused."""
+    """0 to 1, higher is surer: what the verifier gave (1 for an exact repeat), 0 where a guard refused, and for an
+    entry below the floor its similarity, scaled to lie below every limit. Without a verifier the similarity."""
     reason: str | None = None
     """`exact` for a repeat, None for a semantic hit, else why there is no hit."""
     bypassed: bool = False
     seconds: float = 0.0
-    """Spent on judging and deciding, without embedding and search."""
+    """Spent on planning and deciding, without embedding and search."""
 
 
 @dataclass(kw_only=True)
+class ScoresHeard:
+    """A verifier that remembers what it said, unrounded."""
+
+    verifier: Verifier
+    heard: dict[str, float] = field(default_factory=dict)
+    """By stored question, of the last question."""
+
+    @property
+    def version(self) -> str:
+        return self.verifier.version
+
+    def limit(self, mode: Literal["strict", "balanced"]) -> float:
+        return self.verifier.limit(mode)
+
+    def score(self, question: str, stored: str, similarity: float) -> float:
+        self.heard[stored] = self.verifier.score(question, stored, similarity)
+        return self.heard[stored]
+
+
+@dataclass(kw_only=True)
+class _Entries:
+    """The entries of one scope. An entry's place is the row that made it."""
+
+    kept: list[tuple[int, Question]] = field(default_factory=list)
+    vectors: Vector = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    expiries: list[float] = field(default_factory=list)
+
+    def nearest(self, vector: Vector, now: float) -> list[Neighbour]:
+        """Return the unexpired entries nearest to the vector."""
+        similarities = self.vectors[: len(self.kept)] @ vector
+        alive = np.fromiter(self.expiries, np.float64, len(self.kept)) > now
+        order = np.argsort(-np.where(alive, similarities, -math.inf), kind="stable")[:CANDIDATES]
+        return [_neighbour(*self.kept[i], float(similarities[i])) for i in order if alive[i]]
+
+    def append(self, place: int, question: Question, vector: Vector, expiry: float) -> None:
+        """Add an entry, doubling the room for vectors when it is used up."""
+        count = len(self.kept)
+        if count == len(self.vectors):
+            grown = np.zeros((max(2 * count, 1), len(vector)), np.float32)
+            grown[:count] = self.vectors.reshape(count, len(vector))
+            self.vectors = grown
+        self.vectors[count] = vector
+        self.kept.append((place, question))
+        self.expiries.append(expiry)
+
+
+def _neighbour(place: int, stored: Question, similarity: float) -> Neighbour:
+    return Neighbour(
+        entry=UUID(int=place),
+        similarity=similarity,
+        question=stored.text,
+        complexity=stored.plan.route.complexity,
+        model=stored.plan.targets[0].name,
+    )
+
+
 class FirstComeCache:
-    """Entries of one scope, found by fingerprint and by vector. An entry's place is the row that made it."""
+    """Both caches of one process: entries by fingerprint, and by vector in each scope."""
 
-    rules: CacheRules
-    verifier: Verifier | None
-    _exact: dict[bytes, int] = field(default_factory=dict)
-    _entries: list[tuple[int, Question]] = field(default_factory=list)
-    _vectors: Vector = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    def __init__(self, verifier: Verifier | None) -> None:
+        """verifier: None measures what floor and guards alone decide."""
+        self._verifier = ScoresHeard(verifier=verifier) if verifier else None
+        self._exact: dict[bytes, tuple[int, float]] = {}
+        self._scopes: dict[bytes, _Entries] = {}
 
-    def recall(self, question: Question) -> Verdict:
-        """Say whether the caches answer a question, and out of which entry."""
-        judged = question.cacheability
-        if not judged.cacheable:
-            return Verdict(hit=False, reason=judged.reason, bypassed=True, seconds=question.seconds)
-        if (place := self._exact.get(question.exact)) is not None:
+    def recall(self, question: Question, now: float = 0.0) -> Verdict:
+        """Say whether the caches answer a question at a moment (seconds), and out of which entry."""
+        plan = question.plan
+        judged = plan.cacheability
+        if not judged.cacheable or not plan.call.cache.reads:
+            reason = judged.reason if not judged.cacheable else plan.call.cache.mode
+            return Verdict(hit=False, reason=reason, bypassed=True, seconds=question.seconds)
+        place, expiry = self._exact.get(plan.prints.exact, (None, 0.0))
+        if place is not None and expiry > now and plan.reads_exact:
             return Verdict(
                 hit=True, of=place, similarity=1.0, score=1.0, reason="exact", seconds=question.seconds
             )
-        if question.vector is None:
+        if question.vector is None or not plan.reads_similar:
             return Verdict(hit=False, reason=judged.reason, seconds=question.seconds)
-        return self._recall_similar(question, question.vector)
+        return self._recall_similar(question, question.vector, now)
 
-    def store(self, place: int, question: Question) -> None:
+    def store(self, place: int, question: Question, now: float = 0.0, ttl_s: float = math.inf) -> None:
         """Keep the answer that row `place` got from upstream."""
-        self._exact.setdefault(question.exact, place)
-        if question.vector is not None:
-            self._append(question.vector)
-            self._entries.append((place, question))
+        plan, expiry = question.plan, now + ttl_s
+        if plan.rules.exact_enabled:
+            self._keep_exact(question, place, expiry, now)
+        if question.vector is not None and plan.writes_similar:
+            entries = self._scopes.setdefault(plan.prints.scope, _Entries())
+            entries.append(place, question, question.vector, expiry)
 
-    def attach(self, question: Question, place: int) -> None:
+    def attach(self, question: Question, place: int, now: float = 0.0, expiry: float = math.inf) -> None:
         """Keep the fingerprint of a question that an entry answered: its repeat is an exact hit."""
-        self._exact.setdefault(question.exact, place)
+        if question.plan.rules.exact_enabled:
+            self._keep_exact(question, place, expiry, now)
 
-    def _recall_similar(self, question: Question, vector: Vector) -> Verdict:
-        neighbours = self._nearest(vector)
+    def _keep_exact(self, question: Question, place: int, expiry: float, now: float) -> None:
+        exact = question.plan.prints.exact
+        if self._exact.get(exact, (None, 0.0))[1] <= now:
+            self._exact[exact] = (place, expiry)
+
+    def _recall_similar(self, question: Question, vector: Vector, now: float) -> Verdict:
+        entries = self._scopes.get(question.plan.prints.scope)
+        neighbours = entries.nearest(vector, now) if entries else []
+        if self._verifier:
+            self._verifier.heard.clear()
         start = time.perf_counter()
-        asked = Asked(
-            question=question.text,
-            rules=self.rules,
-            complexity=question.complexity,
-            allowed=lambda model: model == _MODEL,
-            verifier=self.verifier,
-        )
-        decision = decide(asked, neighbours)
-        seconds = question.seconds + time.perf_counter() - start
-        return self._verdict(decision, seconds)
+        decision = decide(self._asked(question), neighbours)
+        return self._verdict(decision, question.seconds + time.perf_counter() - start)
 
-    @staticmethod
-    def _verdict(decision: Decision, seconds: float) -> Verdict:
+    def _asked(self, question: Question) -> Asked:
+        plan = question.plan
+        return Asked(
+            question=question.text,
+            rules=plan.rules,
+            complexity=plan.route.complexity,
+            allowed=plan.call.admission.caller.usable_models.__contains__,
+            verifier=self._verifier,
+        )
+
+    def _verdict(self, decision: Decision, seconds: float) -> Verdict:
         match decision:
             case Serve(neighbour=served):
-                cosine = served.similarity
                 return Verdict(
-                    hit=True, of=served.entry.int, similarity=cosine, score=cosine, seconds=seconds
+                    hit=True,
+                    of=served.entry.int,
+                    similarity=served.similarity,
+                    score=self._score(served, None),
+                    seconds=seconds,
                 )
             case Refuse(nearest=nearest, reason=reason):
-                similarity = nearest.similarity if nearest else None
-                score = similarity or 0.0 if reason == "below_floor" else 0.0
-                return Verdict(hit=False, similarity=similarity, score=score, reason=reason, seconds=seconds)
+                return Verdict(
+                    hit=False,
+                    similarity=nearest.similarity if nearest else None,
+                    score=self._score(nearest, reason) if nearest else 0.0,
+                    reason=reason,
+                    seconds=seconds,
+                )
             case _:
                 assert_never(decision)
 
-    def _nearest(self, vector: Vector) -> list[Neighbour]:
-        similarities = self._vectors[: len(self._entries)] @ vector if self._entries else np.empty(0)
-        best = np.argsort(-similarities, kind="stable")[:CANDIDATES]
-        return [self._neighbour(int(index), float(similarities[index])) for index in best]
-
-    def _neighbour(self, index: int, similarity: float) -> Neighbour:
-        place, stored = self._entries[index]
-        return Neighbour(
-            entry=UUID(int=place),
-            similarity=similarity,
-            question=stored.text,
-            complexity=stored.complexity,
-            model=_MODEL,
-        )
-
-    def _append(self, vector: Vector) -> None:
-        """Add a row, doubling the room when it is used up."""
-        count = len(self._entries)
-        if count == len(self._vectors):
-            grown = np.zeros((max(2 * count, 1), len(vector)), np.float32)
-            grown[:count] = self._vectors.reshape(count, len(vector))
-            self._vectors = grown
-        self._vectors[count] = vector
-
-
-def default_rules(mode: SemanticMode) -> CacheRules:
-    """Return the rules of a tenant that has changed nothing but the mode."""
-    policy = CachePolicy(semantic_mode=mode)
-    return CacheRules(**{name: getattr(policy, name) for name in CacheRules.__dataclass_fields__})
+    def _score(self, neighbour: Neighbour, reason: str | None) -> float:
+        if reason not in (None, "below_floor", "verifier"):
+            return 0.0
+        if self._verifier is None:
+            return neighbour.similarity
+        if reason == "below_floor":
+            lowest = min(self._verifier.limit("strict"), self._verifier.limit("balanced"))
+            return max(neighbour.similarity, 0.0) * lowest
+        return self._verifier.heard[neighbour.question]
 
 
 def ask_pairs(
@@ -161,20 +218,25 @@ def ask_pairs(
 ) -> list[Verdict]:
     """Say for each (a, b) whether an entry of `a`, alone in the cache, serves `b`.
 
-    verifier: None measures what floor and guards alone decide.
+    bypass: False leaves the cacheability step out. verifier: None measures what floor and guards alone decide.
     """
     pairs = list(pairs)
     questions = prepare([text for pair in pairs for text in pair], encoder, rules, bypass=bypass)
-    return [_ask_pair(a, b, rules, verifier) for a, b in zip(questions[::2], questions[1::2], strict=True)]
+    return answer_pairs(list(zip(questions[::2], questions[1::2], strict=True)), verifier)
 
 
-def _ask_pair(a: Question, b: Question, rules: CacheRules, verifier: Verifier | None) -> Verdict:
-    cache = FirstComeCache(rules=rules, verifier=verifier)
-    if a.cacheability.cacheable:
+def answer_pairs(pairs: Sequence[tuple[Question, Question]], verifier: Verifier | None) -> list[Verdict]:
+    """The same for questions that are prepared."""
+    return [_ask_pair(a, b, verifier) for a, b in pairs]
+
+
+def _ask_pair(a: Question, b: Question, verifier: Verifier | None) -> Verdict:
+    cache = FirstComeCache(verifier)
+    if a.plan.writes:
         cache.store(0, a)
     verdict = cache.recall(b)
     if verdict.reason == "no_neighbour":
-        return replace(verdict, reason=a.cacheability.reason)
+        return replace(verdict, reason=a.plan.cacheability.reason)
     return verdict
 
 
@@ -187,46 +249,59 @@ def ask_stream(
     verifier: Verifier | None,
 ) -> list[Verdict]:
     """Ask the questions in order of an empty cache that keeps every answer it didn't have."""
-    cache = FirstComeCache(rules=rules, verifier=verifier)
+    return answer_stream(prepare(texts, encoder, rules, bypass=bypass), verifier)
+
+
+def answer_stream(questions: Iterable[Question], verifier: Verifier | None) -> list[Verdict]:
+    """The same for questions that are prepared."""
+    cache = FirstComeCache(verifier)
     verdicts = []
-    for place, question in enumerate(prepare(texts, encoder, rules, bypass=bypass)):
+    for place, question in enumerate(questions):
         verdict = cache.recall(question)
         verdicts.append(verdict)
         if verdict.of is not None:
             cache.attach(question, verdict.of)
-        elif not verdict.bypassed:
+        elif question.plan.writes:
             cache.store(place, question)
     return verdicts
 
 
 def prepare(texts: Sequence[str], encoder: TextEncoder, rules: CacheRules, *, bypass: bool) -> list[Question]:
-    """Judge, fingerprint and embed the questions. bypass: False leaves the judgement out."""
-    judged = {text: _judged(text, rules, bypass=bypass) for text in dict.fromkeys(texts)}
-    due = [text for text, question in judged.items() if question.cacheability.semantic]
-    for text, encoded in zip(due, encoder.encode(due), strict=True):
-        judged[text] = _with_vector(judged[text], encoded)
-    return [judged[text] for text in texts]
+    """Plan and embed questions that are one user message each. bypass: False leaves the cacheability step out."""
+    scene = default_scene(rules)
+    planned = {text: _planned(text, scene, bypass=bypass) for text in dict.fromkeys(texts)}
+    ready = dict(zip(planned, with_vectors(list(planned.values()), encoder), strict=True))
+    return [ready[text] for text in texts]
 
 
-def _judged(text: str, rules: CacheRules, *, bypass: bool) -> Question:
+def _planned(text: str, scene: Scene, *, bypass: bool) -> Question:
+    # Unchecked: a row may hold an empty question, which serving would refuse as such.
+    call = scene.call(ChatRequest.model_construct(prompt=text))
     start = time.perf_counter()
-    cacheability = judge(_facts(text), rules) if bypass else _NO_BYPASS
-    exact = fingerprints(_cache_question(text, cacheability, rules)).exact
-    label = complexity.score((text,), text).label
-    return Question(
-        text=text,
-        exact=exact,
-        complexity=label,
-        cacheability=cacheability,
-        vector=None,
-        seconds=time.perf_counter() - start,
-    )
+    plan = plan_call(call)
+    if isinstance(plan, Refusal):
+        raise AssertionError(f"a plain question was refused: {plan.code}")
+    if not bypass:
+        ordinary = Cacheability(cacheable=True, semantic=True, owner=f"key:{DEFAULT_KEY}", reason=None)
+        plan = replace(plan, cacheability=ordinary)
+    return Question(plan=plan, vector=None, seconds=time.perf_counter() - start)
+
+
+def with_vectors(questions: Sequence[Question], encoder: TextEncoder) -> list[Question]:
+    """Return the questions with the vectors of those that may use L2; a text is embedded once."""
+    due = [question.text for question in questions if question.plan.cacheability.semantic]
+    texts = list(dict.fromkeys(due))
+    encoded = dict(zip(texts, encoder.encode(texts), strict=True))
+    return [
+        _with_vector(question, encoded[question.text]) if question.plan.cacheability.semantic else question
+        for question in questions
+    ]
 
 
 def _with_vector(question: Question, encoded: Encoded) -> Question:
     if isinstance(encoded, str):
-        judged = replace(question.cacheability, semantic=False, reason=encoded)
-        return replace(question, cacheability=judged)
+        judged = replace(question.plan.cacheability, semantic=False, reason=encoded)
+        return replace(question, plan=replace(question.plan, cacheability=judged))
     return replace(question, vector=_as_stored(encoded))
 
 
@@ -234,29 +309,3 @@ def _as_stored(vector: Vector) -> Vector:
     """Round to half precision as the vector column does."""
     rounded = vector.astype(np.float16).astype(np.float32)
     return (rounded / np.linalg.norm(rounded)).astype(np.float32)
-
-
-def _facts(text: str) -> RequestFacts:
-    return RequestFacts(
-        texts=(text,),
-        question=text,
-        turns=1,
-        has_tools=False,
-        has_images=False,
-        has_more=False,
-        temperature=None,
-        answers=1,
-        key_public_id=_KEY,
-        user=None,
-    )
-
-
-def _cache_question(text: str, cacheability: Cacheability, rules: CacheRules) -> CacheQuestion:
-    return CacheQuestion(
-        tenant_id=0,
-        owner=cacheability.owner,
-        model=_MODEL,
-        messages=({"role": "user", "content": text},),
-        params={},
-        epoch=rules.epoch,
-    )
