@@ -89,7 +89,7 @@ class _Entries:
         similarities = self.vectors[: len(self.kept)] @ vector
         alive = np.fromiter(self.expiries, np.float64, len(self.kept)) > now
         order = np.argsort(-np.where(alive, similarities, -math.inf), kind="stable")[:CANDIDATES]
-        return [_neighbour(*self.kept[i], float(similarities[i])) for i in order if alive[i]]
+        return [self._neighbour(int(index), float(similarities[index])) for index in order if alive[index]]
 
     def append(self, place: int, question: Question, vector: Vector, expiry: float) -> None:
         """Add an entry, doubling the room for vectors when it is used up."""
@@ -102,15 +102,15 @@ class _Entries:
         self.kept.append((place, question))
         self.expiries.append(expiry)
 
-
-def _neighbour(place: int, stored: Question, similarity: float) -> Neighbour:
-    return Neighbour(
-        entry=UUID(int=place),
-        similarity=similarity,
-        question=stored.text,
-        complexity=stored.plan.route.complexity,
-        model=stored.plan.targets[0].name,
-    )
+    def _neighbour(self, index: int, similarity: float) -> Neighbour:
+        place, stored = self.kept[index]
+        return Neighbour(
+            entry=UUID(int=place),
+            similarity=similarity,
+            question=stored.text,
+            complexity=stored.plan.route.complexity,
+            model=stored.plan.targets[0].name,
+        )
 
 
 class FirstComeCache:
@@ -119,8 +119,9 @@ class FirstComeCache:
     def __init__(self, verifier: Verifier | None) -> None:
         """verifier: None measures what floor and guards alone decide."""
         self._verifier = ScoresHeard(verifier=verifier) if verifier else None
-        self._exact: dict[bytes, tuple[int, float]] = {}
+        self._exact: dict[bytes, int] = {}
         self._scopes: dict[bytes, _Entries] = {}
+        self._expiries: dict[int, float] = {}
 
     def recall(self, question: Question, now: float = 0.0) -> Verdict:
         """Say whether the caches answer a question at a moment (seconds), and out of which entry."""
@@ -129,8 +130,8 @@ class FirstComeCache:
         if not judged.cacheable or not plan.call.cache.reads:
             reason = judged.reason if not judged.cacheable else plan.call.cache.mode
             return Verdict(hit=False, reason=reason, bypassed=True, seconds=question.seconds)
-        place, expiry = self._exact.get(plan.prints.exact, (None, 0.0))
-        if place is not None and expiry > now and plan.reads_exact:
+        place = self._exact.get(plan.prints.exact)
+        if place is not None and self._expiries[place] > now and plan.reads_exact:
             return Verdict(
                 hit=True, of=place, similarity=1.0, score=1.0, reason="exact", seconds=question.seconds
             )
@@ -141,21 +142,22 @@ class FirstComeCache:
     def store(self, place: int, question: Question, now: float = 0.0, ttl_s: float = math.inf) -> None:
         """Keep the answer that row `place` got from upstream."""
         plan, expiry = question.plan, now + ttl_s
-        if plan.rules.exact_enabled:
-            self._keep_exact(question, place, expiry, now)
+        self._expiries[place] = expiry
+        self._keep_exact(question, place, now)
         if question.vector is not None and plan.writes_similar:
             entries = self._scopes.setdefault(plan.prints.scope, _Entries())
             entries.append(place, question, question.vector, expiry)
 
-    def attach(self, question: Question, place: int, now: float = 0.0, expiry: float = math.inf) -> None:
+    def attach(self, question: Question, place: int, now: float = 0.0) -> None:
         """Keep the fingerprint of a question that an entry answered: its repeat is an exact hit."""
-        if question.plan.rules.exact_enabled:
-            self._keep_exact(question, place, expiry, now)
+        if question.plan.writes:
+            self._keep_exact(question, place, now)
 
-    def _keep_exact(self, question: Question, place: int, expiry: float, now: float) -> None:
+    def _keep_exact(self, question: Question, place: int, now: float) -> None:
         exact = question.plan.prints.exact
-        if self._exact.get(exact, (None, 0.0))[1] <= now:
-            self._exact[exact] = (place, expiry)
+        held = self._exact.get(exact)
+        if question.plan.rules.exact_enabled and (held is None or self._expiries[held] <= now):
+            self._exact[exact] = place
 
     def _recall_similar(self, question: Question, vector: Vector, now: float) -> Verdict:
         entries = self._scopes.get(question.plan.prints.scope)

@@ -1,4 +1,4 @@
-"""An admitted caller without a caller: what asks questions of past or labelled traffic by the plans of real calls."""
+"""Calls without a caller: past or labelled questions, asked under a policy as admitted calls are."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Scene:
 
     rules: CacheRules
     catalog: Catalog
-    tenant_rules: TenantRules = TenantRules(rules=())
-    tenant_id: int = 0
+    tenant_rules: TenantRules
+    tenant_id: int
 
     def call(self, request: ChatRequest, key: str = DEFAULT_KEY) -> ChatCall:
         """Return the call that an admitted request makes. key: the public id of its key."""
@@ -64,7 +64,12 @@ def default_scene(rules: CacheRules, models: Iterable[str] = ()) -> Scene:
     """Return a scene with a cheap and a strong model for `auto`, and one of each given name. None has a price."""
     named = [_target(number, name, "cheap") for number, name in enumerate(sorted({*models} - {"auto"}), 3)]
     standing = [_target(1, "cheap", "cheap"), _target(2, "strong", "strong")]
-    return Scene(rules=rules, catalog=Catalog(targets=(*standing, *named), providers=(), rules=()))
+    return Scene(
+        rules=rules,
+        catalog=Catalog(targets=(*standing, *named), providers=(), rules=()),
+        tenant_rules=TenantRules(rules=()),
+        tenant_id=0,
+    )
 
 
 def scene_of(tenant: Tenant) -> Scene:
