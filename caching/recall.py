@@ -25,6 +25,12 @@ from caching.verification import RemoteVerifier, VerifierUnavailable
 
 log = logging.getLogger(__name__)
 
+_CANDIDATES = 2
+#: Answers past their time must not take the place of fresh ones.
+_CANDIDATES_WITH_STALE = 4
+#: In this order.
+_PAST_THEIR_TIME: tuple[Standing, ...] = ("stale", "on_error")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExactHit:
@@ -180,6 +186,7 @@ async def recall_similar(
     _found("semantic")
     young = [each for each in stored if is_young(each.answer, max_age_s)]
     by_standing = _by_standing(young, windows)
+    neighbours = [each.neighbour for usable in by_standing.values() for each in usable]
     asked = Asked(
         question=prints.text,
         rules=rules,
@@ -188,15 +195,46 @@ async def recall_similar(
         verifier=verifier_of(vector.embedder_id),
     )
     if cross_encoder is not None:
-        to_score = [each.question for each in left_to_verify(asked, _neighbours(by_standing))]
+        to_score = [each.question for each in left_to_verify(asked, neighbours)]
         try:
             asked = replace(asked, verifier=await cross_encoder.judge(prints.text, to_score))
         except VerifierUnavailable as error:
             return SimilarRecall(outcome=_lost("verifier", error.reason), vector=vector)
         _found("verifier")
-    decision = decide(asked, neighbours)
+    return _decided(asked, by_standing, vector)
+
+
+def _by_standing(
+    stored: list[StoredNeighbour], windows: StaleWindows
+) -> dict[Standing, list[StoredNeighbour]]:
+    """Sort neighbours by how they may be used, those left out whose time is over."""
+    now = time.time()
+    found: dict[Standing, list[StoredNeighbour]] = {"fresh": [], "stale": [], "on_error": [], "over": []}
+    for each in stored:
+        found[windows.standing(each.answer, now)].append(each)
+    del found["over"]
+    return found
+
+
+def _decided(
+    asked: Asked, by_standing: dict[Standing, list[StoredNeighbour]], vector: Vector
+) -> SimilarRecall:
+    """Decide on what is fresh and, if nothing of it serves, on what is past its time."""
+    fresh = _recalled(asked, by_standing["fresh"], vector)
+    if isinstance(fresh.outcome, SimilarHit) or _withheld(asked):
+        return fresh
+    for standing in _PAST_THEIR_TIME:
+        past = _recalled(asked, by_standing[standing], vector)
+        if isinstance(past.outcome, SimilarHit):
+            hit = replace(past, outcome=replace(past.outcome, stale=True), trail=fresh.trail + past.trail)
+            return hit if standing == "stale" else replace(fresh, fallback=hit)
+    return fresh
+
+
+def _recalled(asked: Asked, stored: list[StoredNeighbour], vector: Vector) -> SimilarRecall:
+    decision = decide(asked, [each.neighbour for each in stored])
     return SimilarRecall(
-        outcome=_outcome(decision, young, withheld=_withheld(asked)),
+        outcome=_outcome(decision, stored, withheld=_withheld(asked)),
         trail=decision.trail,
         verifier=asked.verifier.version if asked.verifier else None,
         vector=vector,
