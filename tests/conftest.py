@@ -23,7 +23,7 @@ TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-define
 
 
 def _emptied(url: str) -> Iterator["redis.Redis"]:
-    client = redis.Redis.from_url(url, socket_timeout=5)
+    client = redis.Redis.from_url(url, socket_timeout=30)
     client.flushdb()
     yield client
     client.close()

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from config.devstack.keeper import Orders
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,7 @@ async def open_house(demo: Demo, embedder: Embedder | None) -> AsyncIterator[Hou
     tenant, other_tenant, keys = await sync_to_async(_cast)(demo.base_url)
     sink = MemoryRecordSink()
     parts = await runtime.parts()
+    parts.database._pool.timeout = 30.0  # a busy machine may take its time to open a connection
     worker_client = parts.embedder
     if embedder is not None:
         parts.embedder = parts.storer._embedder = embedder  # type: ignore[assignment]

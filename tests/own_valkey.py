@@ -35,7 +35,7 @@ class OwnValkey:
 
     def start(self) -> None:
         self.keeper = subprocess.Popen(self.command_line, env=dict(self.server.env))
-        self.server.wait_until_ready(self.url, 20.0)
+        self.server.wait_until_ready(self.url, 60.0)
 
     def stop(self) -> None:
         self.keeper.terminate()
@@ -50,7 +50,7 @@ def own_valkey(folder: Path, name: str = "state") -> Iterator[OwnValkey]:
     orders = replace(server.orders(home), once=True)
     command_line = orders.command_line()
     keeper = subprocess.Popen(command_line, env=dict(server.env))
-    server.wait_until_ready(server.url, 20.0)
+    server.wait_until_ready(server.url, 60.0)
     running = OwnValkey(server=server, keeper=keeper, pid_file=orders.pid_file, command_line=command_line)
     try:
         yield running

@@ -17,7 +17,7 @@ from django.db import connection
 from tests.demo_upstream import free_port
 
 _ROOT = Path(__file__).resolve().parent.parent
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def _wait_for(web: Web) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end and web.process.poll() is None:
         try:
-            if httpx.get(f"{web.url}/readyz", timeout=5, trust_env=False).status_code == 200:
+            if httpx.get(f"{web.url}/readyz", timeout=30, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
             pass

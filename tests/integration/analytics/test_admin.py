@@ -133,7 +133,7 @@ def test_a_long_list_is_estimated(alice: Tenant, monkeypatch: pytest.MonkeyPatch
 
 
 async def _stats_totals(tenant_id: int) -> dict[str, Any]:
-    database = TenantDatabase()
+    database = TenantDatabase(wait_seconds=30)
     await database.open()
     query = Query(since=datetime(2026, 11, 1, tzinfo=UTC), until=datetime(2026, 12, 1, tzinfo=UTC))
     answer = await stats_of_tenant(database, tenant_id, query)

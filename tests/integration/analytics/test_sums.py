@@ -83,7 +83,7 @@ def _without_latency(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _stats(tenant_id: int, query: Query) -> dict[str, Any]:
-    database = TenantDatabase()
+    database = TenantDatabase(wait_seconds=30)
     await database.open()
     try:
         return await stats_of_tenant(database, tenant_id, query)

@@ -48,7 +48,7 @@ async def reason_of(embedder: CeleryEmbedder, text: str) -> str:
 
 
 async def until_answered(embedder: CeleryEmbedder, text: str) -> Vector:
-    for _ in range(200):
+    for _ in range(600):
         try:
             return await embedder.embed(1, text)
         except EmbeddingUnavailable:
@@ -57,7 +57,7 @@ async def until_answered(embedder: CeleryEmbedder, text: str) -> Vector:
 
 
 async def until_allowed(breaker: Breaker) -> None:
-    for _ in range(200):
+    for _ in range(600):
         if breaker.allows():
             return
         await asyncio.sleep(0.05)
@@ -66,7 +66,7 @@ async def until_allowed(breaker: Breaker) -> None:
 
 async def kept_vectors(client: "redis.Redis", tenant_id: int) -> list[bytes]:
     """Return the keys of a tenant's vectors as soon as there is one; they are written behind the reply."""
-    for _ in range(200):
+    for _ in range(600):
         if keys := list(client.scan_iter(match=f"hp:{{{tenant_id}}}:vector:*")):
             return keys
         await asyncio.sleep(0.05)
@@ -118,7 +118,7 @@ async def test_fifty_texts_at_once_travel_in_a_few_tasks(embedder: CeleryEmbedde
 async def test_a_frozen_worker_is_a_timeout_then_skipped_then_taken_back(worker: EmbeddingWorker) -> None:
     clock = [0.0]
     embedder = CeleryEmbedder(
-        budget_seconds=0.2, breaker=Breaker(failures_to_open=2, open_seconds=5.0, clock=lambda: clock[0])
+        budget_seconds=1.0, breaker=Breaker(failures_to_open=2, open_seconds=5.0, clock=lambda: clock[0])
     )
     await embedder.start()
     worker.freeze()
@@ -140,7 +140,7 @@ async def test_a_frozen_worker_is_a_timeout_then_skipped_then_taken_back(worker:
 
 
 async def test_more_texts_than_the_bound_are_refused_at_once(worker: EmbeddingWorker) -> None:
-    embedder = CeleryEmbedder(budget_seconds=0.3, max_in_flight=3)
+    embedder = CeleryEmbedder(budget_seconds=1.0, max_in_flight=3)
     await embedder.start()
     worker.freeze()
     reasons = await asyncio.gather(*(reason_of(embedder, f"text {number}") for number in range(5)))
@@ -155,7 +155,7 @@ async def test_more_than_the_worker_can_do_in_time_is_refused_and_opens_no_break
     embedder = CeleryEmbedder(budget_seconds=PATIENT, breaker=breaker, max_in_flight=1_000)
     await embedder.start()
     await asyncio.gather(*(embedder.embed(1, f"The {first} again") for first in WORDS))
-    embedder._budget = 0.5
+    embedder._budget = 1.0
 
     async def outcome(text: str) -> str:
         try:
@@ -177,7 +177,7 @@ async def test_a_worker_that_comes_too_late_says_so_and_is_taken_back_at_once(
     worker: EmbeddingWorker,
 ) -> None:
     breaker = Breaker(failures_to_open=1, open_seconds=1_000_000.0)
-    embedder = CeleryEmbedder(budget_seconds=0.2, breaker=breaker)
+    embedder = CeleryEmbedder(budget_seconds=1.0, breaker=breaker)
     await embedder.start()
     worker.freeze()
     assert await reason_of(embedder, "Is it too late?") == "timeout"
@@ -249,7 +249,7 @@ def own_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnV
 async def test_a_frozen_broker_is_bounded_and_blocks_nobody_else(
     own_broker: OwnValkey, cache_redis: "redis.Redis"
 ) -> None:
-    embedder = CeleryEmbedder(budget_seconds=0.2)
+    embedder = CeleryEmbedder(budget_seconds=0.6)
     await embedder.start()
     own_broker.freeze()
     ticks = 0

@@ -5,6 +5,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 from pgvector import HalfVector
+from prometheus_client import REGISTRY
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -14,6 +15,7 @@ from caching.breaker import Breaker
 from caching.semantic import PostgresSemanticStore, SemanticUnavailable
 from tenants.database import TenantDatabase
 from tests.caching_values import DIMENSION, EMBEDDER, direction, entry
+from tests.contract.caching.test_semantic_store import _bury
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,7 +79,7 @@ async def round_trips(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RoundTri
 
 @pytest.fixture
 async def database() -> AsyncIterator[TenantDatabase]:
-    made = TenantDatabase()
+    made = TenantDatabase(wait_seconds=30)
     await made.open()
     yield made
     await made.close()
@@ -157,9 +159,9 @@ async def test_a_text_that_postgres_cannot_hold_is_invalid_and_trips_no_breaker(
 
 
 async def test_an_exhausted_pool_is_a_timeout_then_an_open_breaker() -> None:
-    database = TenantDatabase(max_size=1, wait_seconds=0.1)
+    database = TenantDatabase(max_size=1, wait_seconds=1.0)
     await database.open()
-    store = PostgresSemanticStore(database, breaker=Breaker(failures_to_open=1), search_seconds=1.0)
+    store = PostgresSemanticStore(database, breaker=Breaker(failures_to_open=1), search_seconds=20.0)
     async with database.of_tenant(ALICE):
         reasons = []
         for _ in range(2):
@@ -186,3 +188,76 @@ async def test_a_statement_that_is_refused_is_told_and_fails_no_call(
         await PostgresSemanticStore(database)._ask(ALICE, statement, {}, seconds=5.0)
     assert failure.value.reason == "database"
     assert "the semantic cache's statement is refused" in caplog.text
+
+
+def _vacuum() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE caching_cacheentry")
+
+
+@sync_to_async
+def _spoil(column: str, value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE caching_cacheentry SET {column} WHERE tenant_id = %s", [value, ALICE])
+
+
+def _broken() -> float:
+    return REGISTRY.get_sample_value("halfpenny_cache_broken_values_total", {"layer": "semantic"}) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        pytest.param("answer = %s::jsonb", '{"text": 5}', id="answer that fails its schema"),
+        pytest.param("vector = %s::halfvec", "[1,0,0]", id="vector of another dimension"),
+        pytest.param("vector = %s::halfvec", "[0,0,0,0]", id="vector of length 0"),
+    ],
+)
+async def test_a_broken_entry_never_matches_and_is_counted_and_dropped(
+    store: PostgresSemanticStore, database: TenantDatabase, column: str, value: str
+) -> None:
+    question = direction(1.0, embedder_id="of four", dimension=4)
+    await store.add(ALICE, entry(vector=question))
+    await _spoil(column, value)
+    before = _broken()
+    assert await store.nearest(ALICE, SCOPE, question) == []
+    assert _broken() == before + 1
+    await asyncio.gather(*store._dropping)
+    async with database.of_tenant(ALICE) as session:
+        rows = await (await session.execute("SELECT id FROM caching_cacheentry")).fetchall()
+    assert rows == []
+
+
+async def test_a_broken_vector_keeps_nobody_else_from_being_found(store: PostgresSemanticStore) -> None:
+    question = direction(1.0, embedder_id="of four", dimension=4)
+    await store.add(ALICE, entry("spoilt", question))
+    await _spoil("vector = %s::halfvec", "[1,0,0]")
+    await store.add(ALICE, entry("sound", question))
+    found = await store.nearest(ALICE, SCOPE, question)
+    assert [each.neighbour.question for each in found] == ["sound"]
+
+
+async def test_a_large_scopes_tombstones_count_too(database: TenantDatabase) -> None:
+    store = PostgresSemanticStore(database, search_seconds=20.0, exact_up_to=0)
+    bad = entry("bad")
+    for each in (bad, entry("other", direction(1.0, 0.2))):
+        await store.add(ALICE, each)
+    await _bury(ALICE, bad, direction(1.0), 0.9)
+    found = await store.nearest(ALICE, SCOPE, direction(1.0))
+    assert [each.neighbour.question for each in found] == ["other"]
+
+
+async def test_a_small_scope_is_still_read_out_of_its_index_alone(database: TenantDatabase) -> None:
+    await PostgresSemanticStore(database).add(ALICE, entry())
+    await sync_to_async(_make_noise)()
+    await sync_to_async(_vacuum)()
+    search = semantic._nearest(DIMENSION, EMBEDDER, semantic.EXACT_UP_TO)
+    values = {"vector": HalfVector(direction(1.0).values), "tenant": CHARLIE, "scope": SCOPE, "limit": 2}
+    # A young table fits into a few pages, and the planner reads them one way or the other.
+    no_other_way = {"enable_indexscan": "off", "enable_bitmapscan": "off"}
+    plan = await database.ask(
+        CHARLIE, sql.SQL("EXPLAIN ") + search, values, local_settings=semantic._SEARCH_SETTINGS | no_other_way
+    )
+    lines = [line for (line,) in plan]
+    assert any("Index Only Scan using caching_cacheentry_minilm_scope" in line for line in lines)
+    assert any("hashed SubPlan" in line for line in lines)

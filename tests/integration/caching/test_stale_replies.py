@@ -11,7 +11,14 @@ from caching.cache_redis import async_client
 
 
 class LateRedis:
-    """Speaks just enough RESP: answers GET with the key itself, and GET late after half a second."""
+    """Speaks just enough RESP: answers GET with the key itself, but GET late only when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers, self.answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answer_late(self) -> None:
+        self.answers.set()
+        await self.answered.wait()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not reader.at_eof():
@@ -22,8 +29,11 @@ class LateRedis:
                 writer.write(b"+OK\r\n")
                 continue
             if words[1] == b"late":
-                await asyncio.sleep(0.5)
+                self.asked.set()
+                await self.answers.wait()
             writer.write(b"$%d\r\n%s\r\n" % (len(words[1]), words[1]))
+            if words[1] == b"late":
+                self.answered.set()
         writer.close()
 
     async def _command(self, reader: asyncio.StreamReader) -> list[bytes]:
@@ -36,29 +46,30 @@ class LateRedis:
 
 
 @pytest.fixture
-async def late_redis(settings: Settings) -> AsyncIterator[None]:
-    server = await asyncio.start_server(LateRedis().serve, "127.0.0.1", 0)
+async def late_redis(settings: Settings) -> AsyncIterator[LateRedis]:
+    late = LateRedis()
+    server = await asyncio.start_server(late.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     settings.REDIS_CACHE_URL = f"redis://127.0.0.1:{port}/0?protocol=2"
-    yield
+    yield late
     server.close()
 
 
-async def test_after_a_timeout_the_next_question_gets_its_own_answer(late_redis: None) -> None:
-    client = async_client(max_connections=1, timeout_s=0.1)
+async def test_after_a_timeout_the_next_question_gets_its_own_answer(late_redis: LateRedis) -> None:
+    client = async_client(max_connections=1, timeout_s=1.0)
     with pytest.raises(RedisTimeoutError):
         await client.get("late")
-    await asyncio.sleep(0.6)
+    await late_redis.answer_late()
     assert await client.get("mine") == b"mine"
     await client.aclose()
 
 
-async def test_after_a_cancelled_question_the_next_one_gets_its_own_answer(late_redis: None) -> None:
-    client = async_client(max_connections=1, timeout_s=5.0)
+async def test_after_a_cancelled_question_the_next_one_gets_its_own_answer(late_redis: LateRedis) -> None:
+    client = async_client(max_connections=1, timeout_s=20.0)
     asking = asyncio.ensure_future(client.get("late"))
-    await asyncio.sleep(0.1)
+    await late_redis.asked.wait()
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await asyncio.sleep(0.6)
+    await late_redis.answer_late()
     assert await client.get("mine") == b"mine"
     await client.aclose()

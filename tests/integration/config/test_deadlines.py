@@ -11,6 +11,7 @@ from django.conf import settings
 
 from gateway import runtime
 from tenants import snapshots
+from tenants.database import TenantDatabase
 from tenants.redis_line import RedisLine
 from tests.gateway_house import House
 
@@ -83,5 +84,5 @@ def test_django_waits_for_the_database_only_shortly() -> None:
     assert options["connect_timeout"] <= 3
 
 
-async def test_the_data_planes_pool_is_bounded(parts: runtime.RunningParts) -> None:
-    assert parts.database._pool.timeout <= 1.0
+async def test_the_data_planes_pool_is_bounded() -> None:
+    assert TenantDatabase()._pool.timeout <= 1.0

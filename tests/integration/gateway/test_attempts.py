@@ -173,7 +173,7 @@ async def test_a_refused_request_is_final(caller: Caller, demo: Demo) -> None:
 
 
 async def test_a_timeout_at_the_deadline_ends_everything(caller: Caller, demo: Demo) -> None:
-    result = await caller.ask("fault:hang", "small-1", seconds=0.3)
+    result = await caller.ask("fault:hang", "small-1", seconds=1.0)
     assert isinstance(result, Failed)
     assert result.kind is FailureKind.TIMEOUT
     assert demo.calls() == 1

@@ -64,7 +64,7 @@ async def test_the_outsiders_purge_leaves_the_others_entries(house: House) -> No
 
 async def test_row_security_holds_when_the_filter_is_removed(house: House) -> None:
     await house.ask(house.alice, SECRET_QUESTION)
-    database = TenantDatabase()
+    database = TenantDatabase(wait_seconds=30)
     await database.open()
     async with database.of_tenant(house.other_tenant.pk) as connection:
         unfiltered = await (await connection.execute("SELECT question FROM caching_cacheentry")).fetchall()

@@ -16,7 +16,7 @@ async def test_the_web_role_sees_one_tenants_rows_even_without_a_filter() -> Non
     charlie = await Tenant.objects.acreate(slug="charlie")
     for tenant in (alice, charlie):
         await ApiKey.objects.acreate(tenant=tenant, public_id=tenant.slug, digest=tenant.slug, label="k")
-    database = TenantDatabase()
+    database = TenantDatabase(wait_seconds=30)
     await database.open()
     async with database.of_tenant(alice.pk) as session:
         rows = await (await session.execute("SELECT public_id FROM tenants_apikey")).fetchall()
@@ -27,7 +27,7 @@ async def test_the_web_role_sees_one_tenants_rows_even_without_a_filter() -> Non
 @pytest.mark.django_db(transaction=True)
 async def test_a_pooled_connection_forgets_the_tenant_before_it() -> None:
     tenant = await Tenant.objects.acreate(slug="alice")
-    database = TenantDatabase(max_size=1)
+    database = TenantDatabase(max_size=1, wait_seconds=30)
     await database.open()
     async with database.of_tenant(tenant.pk) as session:
         await session.execute("SELECT 1")
@@ -41,7 +41,7 @@ async def test_a_pooled_connection_forgets_the_tenant_before_it() -> None:
 async def test_a_single_statement_sees_one_tenants_rows_and_leaves_no_binding_behind() -> None:
     alice = await Tenant.objects.acreate(slug="alice")
     charlie = await Tenant.objects.acreate(slug="charlie")
-    database = TenantDatabase(max_size=1)
+    database = TenantDatabase(max_size=1, wait_seconds=30)
     await database.open()
     ask = "SELECT slug, current_setting('statement_timeout') FROM tenants_tenant WHERE slug <> %(no)s"
     assert await database.ask(alice.pk, ask, {"no": ""}, timeout_ms=4321) == [("alice", "4321ms")]
@@ -56,7 +56,7 @@ async def test_a_single_statement_sees_one_tenants_rows_and_leaves_no_binding_be
 @pytest.mark.django_db(transaction=True)
 async def test_a_single_statement_that_fails_leaves_neither_change_nor_binding() -> None:
     alice = await Tenant.objects.acreate(slug="alice")
-    database = TenantDatabase(max_size=1)
+    database = TenantDatabase(max_size=1, wait_seconds=30)
     await database.open()
     with pytest.raises(DataError):
         await database.ask(alice.pk, "SELECT 1 / (length(%(text)s::text) - 1)", {"text": "x"})
@@ -80,7 +80,7 @@ def test_the_owner_bypasses_the_policies() -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_connections_that_died_with_the_server_are_dropped_at_the_first_error() -> None:
     tenant = await sync_to_async(Tenant.objects.create)(slug="alice")
-    database = TenantDatabase(max_size=3)
+    database = TenantDatabase(max_size=3, wait_seconds=30)
     await database.open()
     await asyncio.gather(*(hold(database, tenant.pk) for _ in range(3)))
     await sync_to_async(end_web_connections)()
