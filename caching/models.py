@@ -245,11 +245,16 @@ class JudgedPair(models.Model):
 
 
 class Tombstone(models.Model):
-    """An entry that must not serve questions near this one, whatever the decision says."""
+    """A stored question whose answer must not serve questions near this one, whatever the decision says.
+
+    The stored question is named by its fingerprint: it keeps it when it expires and is asked anew.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
-    entry = models.UUIDField()
+    entry = models.UUIDField(help_text="The entry when it was buried.")
+    fingerprint = models.BinaryField(max_length=32)
+    scope = models.BinaryField(max_length=32)
     embedder_id = models.CharField(max_length=120)
     vector = HalfVectorField()
     least_similarity = models.FloatField(help_text="To the vector, from which questions count as near.")
@@ -258,7 +263,15 @@ class Tombstone(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "entry"])]
+        indexes = [
+            models.Index(fields=["tenant", "scope"]),
+            models.Index(fields=["created_at"]),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "request_id", "fingerprint"], name="caching_tombstone_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

@@ -1,7 +1,9 @@
 """L2: answers by similarity of the question, in Postgres with pgvector."""
 
+import asyncio
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -38,29 +40,47 @@ _WRITE_SECONDS = 2.0
 EXACT_UP_TO = 10_000
 
 # The embedder and the dimension are literals: only so does a generic plan match this embedder's partial indexes.
-# OFFSET 0 keeps the vector index out of the exact half.
+# OFFSET 0 keeps the vector index out of the exact half. What stands under a tombstone is looked up before, by its
+# row's id, so that a scope is still read out of its index alone. A vector of another dimension has no distance: it
+# comes last, as one of length 0 does (NaN), instead of failing the search.
 _NEAREST = sql.SQL("""
 WITH size AS MATERIALIZED (
     SELECT count(*) AS entries FROM (
         SELECT 1 FROM caching_cacheentry
         WHERE tenant_id = %(tenant)s AND scope = %(scope)s AND embedder_id = {embedder}
         LIMIT {exact} + 1) AS first_entries
+), refused AS MATERIALIZED (
+    SELECT entry.id FROM caching_tombstone AS tombstone
+    JOIN caching_cacheentry AS entry ON entry.tenant_id = %(tenant)s AND entry.embedder_id = {embedder}
+        AND entry.fingerprint = tombstone.fingerprint
+    WHERE tombstone.tenant_id = %(tenant)s AND tombstone.scope = %(scope)s AND tombstone.embedder_id = {embedder}
+        AND CASE WHEN vector_dims(tombstone.vector) = {dimension} THEN
+            1 - (tombstone.vector <=> %(vector)s::halfvec({dimension})) >= tombstone.least_similarity END
+), buried AS MATERIALIZED (
+    SELECT id FROM refused
+    UNION ALL
+    SELECT alias.id FROM refused JOIN caching_cacheentry AS alias
+        ON alias.tenant_id = %(tenant)s AND alias.alias_of = refused.id AND alias.alias_of IS NOT NULL
 ), near AS MATERIALIZED (
     (SELECT id, distance FROM (
-        SELECT id, (vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension}) AS distance
+        SELECT id, CASE WHEN vector_dims(vector) = {dimension} THEN
+            (vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension}) END AS distance
         FROM caching_cacheentry
         WHERE (SELECT entries FROM size) <= {exact}
             AND tenant_id = %(tenant)s AND scope = %(scope)s AND embedder_id = {embedder} AND expires_at > now()
+            AND id NOT IN (SELECT id FROM buried)
         OFFSET 0) AS scoped
     ORDER BY distance LIMIT %(limit)s)
     UNION ALL
     (SELECT id, (vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension})
     FROM caching_cacheentry
-    WHERE (SELECT entries FROM size) > {exact}
+    WHERE (SELECT entries FROM size) > {exact} AND vector_dims(vector) = {dimension}
         AND tenant_id = %(tenant)s AND scope = %(scope)s AND embedder_id = {embedder} AND expires_at > now()
+        AND id NOT IN (SELECT id FROM buried)
     ORDER BY (vector::halfvec({dimension})) <=> %(vector)s::halfvec({dimension}) LIMIT %(limit)s)
 )
-SELECT entry.id, 1 - near.distance, entry.question, entry.complexity, entry.model, entry.answer::text
+SELECT entry.id, coalesce(entry.alias_of, entry.id), 1 - near.distance, entry.question, entry.complexity,
+    entry.model, entry.answer::text
 FROM near JOIN caching_cacheentry AS entry ON entry.tenant_id = %(tenant)s AND entry.id = near.id
 """)
 _SEARCH_SETTINGS = {
@@ -76,7 +96,17 @@ _SEARCH_SETTINGS = {
     "enable_sort": "off",
 }
 
+# The aliases of an entry that gets a new answer follow it. Staff's own answer gives way to nobody's.
 _ADD = """
+WITH followers AS (
+    UPDATE caching_cacheentry AS alias SET alias_of = %(id)s, answer = %(answer)s::jsonb, model = %(model)s,
+        provider = %(provider)s, complexity = %(complexity)s, request_id = %(request)s, tags = %(tags)s,
+        created_at = %(created)s, expires_at = %(expires)s
+    FROM caching_cacheentry AS earlier
+    WHERE earlier.tenant_id = %(tenant)s AND earlier.fingerprint = %(fingerprint)s
+        AND earlier.embedder_id = %(embedder)s AND NOT earlier.pinned
+        AND alias.tenant_id = %(tenant)s AND alias.alias_of = earlier.id
+)
 INSERT INTO caching_cacheentry (tenant_id, id, fingerprint, scope, embedder_id, vector, question, answer,
     model, provider, complexity, key_public_id, request_id, tags, created_at, expires_at)
 VALUES (%(tenant)s, %(id)s, %(fingerprint)s, %(scope)s, %(embedder)s, %(vector)s::halfvec, %(question)s,
@@ -87,10 +117,41 @@ ON CONFLICT (tenant_id, fingerprint, embedder_id) DO UPDATE SET
     answer = excluded.answer, model = excluded.model, provider = excluded.provider,
     complexity = excluded.complexity, key_public_id = excluded.key_public_id,
     request_id = excluded.request_id, tags = excluded.tags, created_at = excluded.created_at,
-    expires_at = excluded.expires_at
+    expires_at = excluded.expires_at, alias_of = NULL, edited_at = NULL, edited_by = ''
+WHERE NOT caching_cacheentry.pinned
 RETURNING id
 """
-_DROP = "DELETE FROM caching_cacheentry WHERE tenant_id = %(tenant)s AND id = %(id)s RETURNING id"
+# Of one scope only: an answer must not reach whom its scope keeps it from. An alias's answer names the entry.
+_ATTACH = """
+WITH target AS (
+    SELECT * FROM caching_cacheentry
+    WHERE tenant_id = %(tenant)s AND id = %(to)s AND scope = %(scope)s AND alias_of IS NULL
+        AND NOT (fingerprint = %(fingerprint)s AND embedder_id = %(embedder)s)
+), orphans AS (
+    DELETE FROM caching_cacheentry AS alias USING target, caching_cacheentry AS earlier
+    WHERE earlier.tenant_id = %(tenant)s AND earlier.fingerprint = %(fingerprint)s
+        AND earlier.embedder_id = %(embedder)s AND NOT earlier.pinned
+        AND alias.tenant_id = %(tenant)s AND alias.alias_of = earlier.id
+)
+INSERT INTO caching_cacheentry AS kept (tenant_id, id, fingerprint, scope, embedder_id, vector, question, answer,
+    model, provider, complexity, key_public_id, request_id, tags, created_at, expires_at, alias_of, pinned,
+    edited_at, edited_by)
+SELECT tenant_id, %(id)s, %(fingerprint)s, scope, %(embedder)s, %(vector)s::halfvec, %(question)s, answer,
+    model, provider, complexity, key_public_id, request_id, tags, created_at, expires_at, id, pinned,
+    edited_at, edited_by
+FROM target
+ON CONFLICT (tenant_id, fingerprint, embedder_id) DO UPDATE SET
+    id = excluded.id, vector = excluded.vector, question = excluded.question, answer = excluded.answer,
+    model = excluded.model, provider = excluded.provider, complexity = excluded.complexity,
+    key_public_id = excluded.key_public_id, request_id = excluded.request_id, tags = excluded.tags,
+    created_at = excluded.created_at, expires_at = excluded.expires_at, alias_of = excluded.alias_of,
+    pinned = excluded.pinned, edited_at = excluded.edited_at, edited_by = excluded.edited_by
+WHERE NOT kept.pinned
+RETURNING id
+"""
+_DROP = """
+DELETE FROM caching_cacheentry WHERE tenant_id = %(tenant)s AND (id = %(id)s OR alias_of = %(id)s) RETURNING id
+"""
 
 
 class SemanticUnavailable(Exception):
@@ -114,7 +175,7 @@ class StoredNeighbour:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewEntry:
-    """An answer with what it is found by."""
+    """An answer with what it is found by; of an alias, only the answer's `entry` counts, as the row's own id."""
 
     fingerprint: bytes
     scope: bytes
@@ -129,13 +190,27 @@ class SemanticStore(Protocol):
     async def nearest(
         self, tenant_id: int, scope: bytes, vector: Vector, *, limit: int = 2
     ) -> list[StoredNeighbour]:
-        """Return the tenant's unexpired entries of this scope and embedder, nearest first."""
+        """Return the tenant's unexpired entries of this scope and embedder, nearest first.
 
-    async def add(self, tenant_id: int, entry: NewEntry) -> None:
-        """Keep the entry in place of an earlier one of the same fingerprint and embedder."""
+        An alias stands for its entry. Entries under a tombstone near the question are left out, and so are those
+        whose vector or answer is broken: they are counted and forgotten.
+        """
+
+    async def add(self, tenant_id: int, entry: NewEntry) -> bool:
+        """Keep the entry in place of an earlier one of the same fingerprint and embedder, whose aliases follow.
+
+        Return False if a pinned entry stands there: it stays.
+        """
+
+    async def attach(self, tenant_id: int, entry: NewEntry, *, to: UUID) -> bool:
+        """Make the question an alias of an entry of its scope: it shares that entry's answer and expiry.
+
+        An earlier entry of the same fingerprint and embedder gives way, unless it is pinned. Return False, and
+        change nothing, if there is no such entry or the question is the entry's own.
+        """
 
     async def drop(self, tenant_id: int, entry_id: UUID) -> None:
-        """Forget the entry, if there is one."""
+        """Forget the entry, if there is one, and its aliases."""
 
 
 class PostgresSemanticStore:
@@ -159,6 +234,7 @@ class PostgresSemanticStore:
         )
         self._breaker = breaker or Breaker(failures_to_open=3, open_seconds=2.0)
         self._exact_up_to = exact_up_to
+        self._dropping: set[asyncio.Task[None]] = set()
 
     async def nearest(
         self, tenant_id: int, scope: bytes, vector: Vector, *, limit: int = 2
@@ -167,14 +243,39 @@ class PostgresSemanticStore:
         values = {"vector": HalfVector(vector.values), "tenant": tenant_id, "scope": scope, "limit": limit}
         seconds = self._search_seconds
         rows = await self._ask(tenant_id, statement, values, seconds=seconds, local_settings=_SEARCH_SETTINGS)
-        found = [neighbour for row in rows if (neighbour := _neighbour(row))]
+        found = []
+        for row, *columns in rows:
+            try:
+                found.append(_neighbour(columns))
+            except BrokenAnswer as error:
+                self._forget_broken(tenant_id, row, error)
         return sorted(found, key=lambda each: each.neighbour.similarity, reverse=True)
 
-    async def add(self, tenant_id: int, entry: NewEntry) -> None:
-        await self._ask(tenant_id, _ADD, _columns(tenant_id, entry), seconds=_WRITE_SECONDS)
+    async def add(self, tenant_id: int, entry: NewEntry) -> bool:
+        kept = await self._ask(tenant_id, _ADD, _columns(tenant_id, entry), seconds=_WRITE_SECONDS)
+        return bool(kept)
+
+    async def attach(self, tenant_id: int, entry: NewEntry, *, to: UUID) -> bool:
+        values = _columns(tenant_id, entry) | {"to": to}
+        return bool(await self._ask(tenant_id, _ATTACH, values, seconds=_WRITE_SECONDS))
 
     async def drop(self, tenant_id: int, entry_id: UUID) -> None:
         await self._ask(tenant_id, _DROP, {"tenant": tenant_id, "id": entry_id}, seconds=_WRITE_SECONDS)
+
+    def _forget_broken(self, tenant_id: int, row: UUID, error: BrokenAnswer) -> None:
+        """Count the row and drop it in the background: the search has found what it has found."""
+        metrics.BROKEN_VALUES.labels(layer="semantic").inc()
+        log.warning("broken entry dropped", extra={"entry": str(row), "error": str(error)})
+        task = asyncio.create_task(self._try_to_drop(tenant_id, row))
+        self._dropping.add(task)
+        task.add_done_callback(self._dropping.discard)
+
+    async def _try_to_drop(self, tenant_id: int, row: UUID) -> None:
+        try:
+            await self.drop(tenant_id, row)
+        except SemanticUnavailable as unavailable:
+            # It is found, counted and tried again by the next search.
+            log.info("broken entry not dropped", extra={"entry": str(row), "reason": unavailable.reason})
 
     async def _ask(
         self,
@@ -215,15 +316,12 @@ def _nearest(dimension: int, embedder_id: str, exact_up_to: int) -> sql.Composed
     )
 
 
-def _neighbour(row: TupleRow) -> StoredNeighbour | None:
-    """Return the row's entry, or None if its answer is broken."""
-    entry, similarity, question, complexity, model, answer = row
-    try:
-        stored = answers.load(answer.encode())
-    except BrokenAnswer as error:
-        metrics.BROKEN_VALUES.labels(layer="semantic").inc()
-        log.warning("broken entry passed over", extra={"entry": str(entry), "error": str(error)})
-        return None
+def _neighbour(columns: Sequence[Any]) -> StoredNeighbour:
+    """Return the entry of a row's columns; raises BrokenAnswer if its answer or its vector is broken."""
+    entry, similarity, question, complexity, model, answer = columns
+    if similarity is None or math.isnan(similarity):
+        raise BrokenAnswer("its vector is of another dimension or of length 0")
+    stored = answers.load(answer.encode())
     neighbour = Neighbour(
         entry=entry, similarity=similarity, question=question, complexity=complexity, model=model
     )

@@ -1,6 +1,7 @@
 """Stand-ins of the caches' edges, in memory; the contract tests hold them to what the real ones do."""
 
 import time
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from caching.answers import StoredAnswer
@@ -38,36 +39,121 @@ class MemoryExactStore:
             raise CacheUnavailable(self.broken)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kept:
+    """A row: an entry, or a question that shares one's answer."""
+
+    entry: NewEntry
+    alias_of: UUID | None = None
+    pinned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Tombstone:
+    tenant_id: int
+    fingerprint: bytes
+    vector: Vector
+    least_similarity: float
+
+
 class MemorySemanticStore:
     """A SemanticStore; set `broken` to a reason and it is unavailable for that."""
 
     def __init__(self) -> None:
         self.broken: str | None = None
-        self.entries: dict[tuple[int, bytes, str], NewEntry] = {}
+        self.rows: dict[tuple[int, bytes, str], _Kept] = {}
+        self._tombstones: list[_Tombstone] = []
+
+    @property
+    def entries(self) -> dict[tuple[int, bytes, str], NewEntry]:
+        """By tenant, fingerprint and embedder; aliases too."""
+        return {place: kept.entry for place, kept in self.rows.items()}
 
     async def nearest(
         self, tenant_id: int, scope: bytes, vector: Vector, *, limit: int = 2
     ) -> list[StoredNeighbour]:
         self._check()
+        buried = self._buried(tenant_id, vector)
         found = [
-            _neighbour(entry, vector)
-            for (owner, _, embedder_id), entry in self.entries.items()
-            if (owner, entry.scope, embedder_id) == (tenant_id, scope, vector.embedder_id)
-            and entry.answer.expires_at > time.time()
+            _neighbour(kept.entry, vector)
+            for (owner, _, embedder_id), kept in self.rows.items()
+            if (owner, kept.entry.scope, embedder_id) == (tenant_id, scope, vector.embedder_id)
+            and kept.entry.answer.expires_at > time.time()
+            and kept.entry.answer.entry not in buried
         ]
         return sorted(found, key=lambda each: each.neighbour.similarity, reverse=True)[:limit]
 
-    async def add(self, tenant_id: int, entry: NewEntry) -> None:
+    async def add(self, tenant_id: int, entry: NewEntry) -> bool:
         self._check()
-        self.entries[tenant_id, entry.fingerprint, entry.vector.embedder_id] = entry
+        place = (tenant_id, entry.fingerprint, entry.vector.embedder_id)
+        earlier = self.rows.get(place)
+        if earlier and earlier.pinned:
+            return False
+        if earlier:
+            for at, alias in self._aliases(tenant_id, earlier):
+                follower = replace(alias.entry, answer=entry.answer)
+                self.rows[at] = replace(alias, entry=follower, alias_of=entry.answer.entry)
+        self.rows[place] = _Kept(entry=entry)
+        return True
+
+    async def attach(self, tenant_id: int, entry: NewEntry, *, to: UUID) -> bool:
+        self._check()
+        place = (tenant_id, entry.fingerprint, entry.vector.embedder_id)
+        earlier = self.rows.get(place)
+        target = next(
+            (
+                kept
+                for at, kept in self.rows.items()
+                if (at[0], kept.entry.scope, kept.alias_of) == (tenant_id, entry.scope, None)
+                and kept.entry.answer.entry == to
+                and at != place
+            ),
+            None,
+        )
+        if target is None or (earlier and earlier.pinned):
+            return False
+        for at, _ in self._aliases(tenant_id, earlier) if earlier else []:
+            del self.rows[at]
+        alias = replace(entry, answer=target.entry.answer)
+        self.rows[place] = _Kept(entry=alias, alias_of=to, pinned=target.pinned)
+        return True
 
     async def drop(self, tenant_id: int, entry_id: UUID) -> None:
         self._check()
-        self.entries = {
-            key: entry
-            for key, entry in self.entries.items()
-            if not (key[0] == tenant_id and entry.answer.entry == entry_id)
+        self.rows = {
+            place: kept
+            for place, kept in self.rows.items()
+            if not (place[0] == tenant_id and kept.entry.answer.entry == entry_id)
         }
+
+    def bury(self, tenant_id: int, fingerprint: bytes, vector: Vector, *, least_similarity: float) -> None:
+        """Set a tombstone: the entry of this fingerprint serves nothing so near to the vector."""
+        tombstone = _Tombstone(
+            tenant_id=tenant_id, fingerprint=fingerprint, vector=vector, least_similarity=least_similarity
+        )
+        self._tombstones.append(tombstone)
+
+    def pin(self, tenant_id: int, entry_id: UUID) -> None:
+        """Let no later answer take the entry's place."""
+        for place, kept in self.rows.items():
+            if place[0] == tenant_id and kept.entry.answer.entry == entry_id:
+                self.rows[place] = replace(kept, pinned=True)
+
+    def _aliases(self, tenant_id: int, of: _Kept) -> list[tuple[tuple[int, bytes, str], _Kept]]:
+        return [
+            (place, kept)
+            for place, kept in self.rows.items()
+            if place[0] == tenant_id and kept.alias_of == of.entry.answer.entry and of.alias_of is None
+        ]
+
+    def _buried(self, tenant_id: int, vector: Vector) -> set[UUID]:
+        near = [
+            (tenant_id, each.fingerprint, vector.embedder_id)
+            for each in self._tombstones
+            if (each.tenant_id, each.vector.embedder_id) == (tenant_id, vector.embedder_id)
+            and each.vector.similarity(vector) >= each.least_similarity
+        ]
+        return {self.rows[place].entry.answer.entry for place in near if place in self.rows}
 
     def _check(self) -> None:
         if self.broken:
