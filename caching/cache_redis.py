@@ -1,5 +1,7 @@
 """Clients of the cache Redis, and the names of its keys; all keys of a tenant hash to one slot."""
 
+from uuid import UUID
+
 import redis
 import redis.asyncio
 import redis.asyncio.retry
@@ -45,6 +47,15 @@ def answer_key(tenant_id: int, fingerprint: bytes) -> str:
 def answer_keys(tenant_id: int) -> str:
     """Return the pattern of all answers of a tenant."""
     return f"hp:{{{tenant_id}}}:answer:*"
+
+
+def asked_key(tenant_id: int, request_id: UUID) -> str:
+    return f"hp:{{{tenant_id}}}:asked:{request_id}"
+
+
+def asked_keys(tenant_id: int) -> str:
+    """Return the pattern of all that is kept of what a tenant's hits were asked."""
+    return f"hp:{{{tenant_id}}}:asked:*"
 
 
 def vector_key(tenant_id: int, embedder_id: str, text_digest: str) -> str:

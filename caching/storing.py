@@ -5,9 +5,11 @@ import logging
 import time
 from collections.abc import Coroutine
 from typing import Any
+from uuid import UUID
 
 from caching import metrics
 from caching.answers import StoredAnswer
+from caching.asked import AskedHit, AskedStore
 from caching.embedding import Embedder, EmbeddingUnavailable
 from caching.exact import CacheUnavailable, ExactStore
 from caching.fingerprint import Fingerprints
@@ -25,12 +27,19 @@ class Storer:
     """Writes answers in background tasks. Failures are logged and counted, never raised to a caller."""
 
     def __init__(
-        self, exact: ExactStore, semantic: SemanticStore, embedder: Embedder, *, max_pending: int = 1000
+        self,
+        exact: ExactStore,
+        semantic: SemanticStore,
+        embedder: Embedder,
+        asked: AskedStore,
+        *,
+        max_pending: int = 1000,
     ) -> None:
         """max_pending: writes beyond it are dropped and counted."""
         self._exact = exact
         self._semantic = semantic
         self._embedder = embedder
+        self._asked = asked
         self._max_pending = max_pending
         self._pending: set[asyncio.Task[None]] = set()
         self._semantic_writes = asyncio.Semaphore(_SEMANTIC_WRITES)
@@ -62,6 +71,10 @@ class Storer:
         """Begin to keep a semantic hit's answer for exact hits too; entry and expiry stay the entry's."""
         self._begin("exact", self._store_exact(tenant_id, prints.exact, answer))
 
+    def remember(self, tenant_id: int, request_id: UUID, hit: AskedHit, *, expires_at: float) -> None:
+        """Begin to keep what a semantic hit was asked, for feedback; expires_at: the entry's, Unix seconds."""
+        self._begin("asked", self._remember(tenant_id, request_id, hit, expires_at))
+
     async def drain(self) -> None:
         """Wait for all writes that have begun, also those that they begin."""
         while self._pending:
@@ -76,6 +89,10 @@ class Storer:
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
 
+    async def _remember(self, tenant_id: int, request_id: UUID, hit: AskedHit, expires_at: float) -> None:
+        async with asyncio.timeout(_EXACT_SECONDS):
+            await self._asked.put(tenant_id, request_id, hit, expires_at=expires_at)
+
     async def _store_exact(self, tenant_id: int, fingerprint: bytes, answer: StoredAnswer) -> None:
         async with asyncio.timeout(_EXACT_SECONDS):
             await self._exact.put(tenant_id, fingerprint, answer, ttl_s=answer.expires_at - time.time())
@@ -88,7 +105,10 @@ class Storer:
             fingerprint=prints.exact, scope=prints.scope, vector=vector, question=prints.text, answer=answer
         )
         async with self._semantic_writes:
-            await self._semantic.add(tenant_id, entry)
+            kept = await self._semantic.add(tenant_id, entry)
+        if not kept:
+            # Staff's own answer stands there: the new one must not serve out of L1 in its place.
+            await self._exact.drop(tenant_id, prints.exact)
 
 
 async def _counted(layer: str, write: Coroutine[Any, Any, None]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from caching.answers import StoredAnswer
+from caching.asked import AskedHit
 from caching.decision import Neighbour
 from caching.embedding import EmbeddingUnavailable
 from caching.exact import CacheUnavailable
@@ -158,6 +159,20 @@ class MemorySemanticStore:
     def _check(self) -> None:
         if self.broken:
             raise SemanticUnavailable(self.broken)
+
+
+class MemoryAskedStore:
+    """An AskedStore; set `broken` to a reason and it is unavailable for that."""
+
+    def __init__(self) -> None:
+        self.broken: str | None = None
+        self.hits: dict[tuple[int, UUID], AskedHit] = {}
+
+    async def put(self, tenant_id: int, request_id: UUID, hit: AskedHit, *, expires_at: float) -> None:
+        if self.broken:
+            raise CacheUnavailable(self.broken)
+        if expires_at > time.time():
+            self.hits[tenant_id, request_id] = hit
 
 
 class MemoryLeases:

@@ -1,7 +1,9 @@
 """The store stage: which answers are kept, for how long, and under which name."""
 
 from caching.answers import StoredAnswer
+from caching.asked import AskedHit
 from caching.personal import repeats_details
+from caching.recall import SimilarHit, SimilarRecall
 from caching.vectors import Vector
 from gateway import recalling
 from gateway.asking import Asked
@@ -35,6 +37,30 @@ def keep_copy(plan: Plan, answer: StoredAnswer, parts: Parts) -> None:
     if plan.writes and plan.rules.exact_enabled:
         recalling.hold(plan, parts, answer)
         parts.storer.copy_to_exact(plan.tenant_id, plan.prints, answer)
+
+
+def remember(plan: Plan, recalled: SimilarRecall, hit: SimilarHit, parts: Parts) -> None:
+    """Begin to keep what a semantic hit was asked, so that feedback about it can be understood."""
+    assert recalled.vector is not None
+    served = next((step for step in recalled.trail if step["verdict"] == "serve"), None)
+    parts.storer.remember(
+        plan.tenant_id,
+        plan.call.admission.arrival.request_id,
+        AskedHit(
+            question=plan.prints.text,
+            stored_question=hit.question,
+            vector=recalled.vector,
+            scope=plan.prints.scope,
+            fingerprint=plan.prints.exact,
+            entry=hit.answer.entry,
+            similarity=hit.similarity,
+            mode=plan.rules.semantic_mode,
+            floor=plan.rules.least_similarity,
+            verifier=recalled.verifier or "",
+            verifier_score=served.get("score") if served else None,
+        ),
+        expires_at=hit.answer.expires_at,
+    )
 
 
 def _is_ordinary(answer: StoredAnswer) -> bool:

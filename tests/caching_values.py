@@ -7,6 +7,7 @@ from uuid import uuid4
 import numpy as np
 
 from caching.answers import StoredAnswer
+from caching.asked import AskedHit
 from caching.fingerprint import Fingerprints
 from caching.policy import CacheRules
 from caching.semantic import NewEntry
@@ -95,3 +96,20 @@ def entry(
         question=question,
         answer=answer(**fields),
     )
+
+
+def asked_hit(**fields: Any) -> AskedHit:
+    values: dict[str, Any] = {
+        "question": "France's capital?",
+        "stored_question": "What is the capital of France?",
+        "vector": direction(1.0, 0.3),
+        "scope": b"s" * 32,
+        "fingerprint": b"f" * 32,
+        "entry": uuid4(),
+        "similarity": 0.95,
+        "mode": "strict",
+        "floor": 0.85,
+        "verifier": "agreeing",
+        "verifier_score": 1.0,
+    }
+    return AskedHit(**values | fields)

@@ -190,11 +190,6 @@ async def test_a_statement_that_is_refused_is_told_and_fails_no_call(
     assert "the semantic cache's statement is refused" in caplog.text
 
 
-def _vacuum() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE caching_cacheentry")
-
-
 @sync_to_async
 def _spoil(column: str, value: str) -> None:
     with connection.cursor() as cursor:
@@ -247,17 +242,10 @@ async def test_a_large_scopes_tombstones_count_too(database: TenantDatabase) -> 
     assert [each.neighbour.question for each in found] == ["other"]
 
 
-async def test_a_small_scope_is_still_read_out_of_its_index_alone(database: TenantDatabase) -> None:
-    await PostgresSemanticStore(database).add(ALICE, entry())
-    await sync_to_async(_make_noise)()
-    await sync_to_async(_vacuum)()
+async def test_tombstones_are_looked_up_once_and_not_for_each_row(database: TenantDatabase) -> None:
     search = semantic._nearest(DIMENSION, EMBEDDER, semantic.EXACT_UP_TO)
-    values = {"vector": HalfVector(direction(1.0).values), "tenant": CHARLIE, "scope": SCOPE, "limit": 2}
-    # A young table fits into a few pages, and the planner reads them one way or the other.
-    no_other_way = {"enable_indexscan": "off", "enable_bitmapscan": "off"}
+    values = {"vector": HalfVector(direction(1.0).values), "tenant": ALICE, "scope": SCOPE, "limit": 2}
     plan = await database.ask(
-        CHARLIE, sql.SQL("EXPLAIN ") + search, values, local_settings=semantic._SEARCH_SETTINGS | no_other_way
+        ALICE, sql.SQL("EXPLAIN ") + search, values, local_settings=semantic._SEARCH_SETTINGS
     )
-    lines = [line for (line,) in plan]
-    assert any("Index Only Scan using caching_cacheentry_minilm_scope" in line for line in lines)
-    assert any("hashed SubPlan" in line for line in lines)
+    assert any("hashed SubPlan" in line for (line,) in plan)

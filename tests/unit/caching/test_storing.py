@@ -1,10 +1,13 @@
 import asyncio
+import time
+from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from caching.storing import Storer
-from caching.testing import DictEmbedder, MemoryExactStore, MemorySemanticStore
-from tests.caching_values import EMBEDDER, answer, direction, prints
+from caching.testing import DictEmbedder, MemoryAskedStore, MemoryExactStore, MemorySemanticStore
+from tests.caching_values import EMBEDDER, answer, asked_hit, direction, entry, prints
 
 
 class Parts:
@@ -12,7 +15,8 @@ class Parts:
         self.exact = MemoryExactStore()
         self.semantic = MemorySemanticStore()
         self.embedder = DictEmbedder({prints().text: direction(1.0)})
-        self.storer = Storer(self.exact, self.semantic, self.embedder, max_pending=10)
+        self.asked = MemoryAskedStore()
+        self.storer = Storer(self.exact, self.semantic, self.embedder, self.asked, max_pending=10)
 
 
 @pytest.fixture
@@ -86,3 +90,22 @@ async def test_a_caller_that_hangs_up_does_not_stop_the_write(parts: Parts) -> N
     caller.cancel()
     await parts.storer.drain()
     assert len(parts.exact.answers) == 1
+
+
+async def test_where_staffs_answer_stands_the_new_one_serves_from_neither_layer(parts: Parts) -> None:
+    by_hand = entry(prints().text, direction(1.0))
+    await parts.semantic.add(1, by_hand)
+    parts.semantic.pin(1, by_hand.answer.entry)
+    parts.storer.store(1, prints(), answer(), vector=direction(1.0), exact=True, semantic=True)
+    await parts.storer.drain()
+    assert not parts.exact.answers
+    assert [each.answer for each in parts.semantic.entries.values()] == [by_hand.answer]
+
+
+async def test_a_note_of_a_hit_that_cannot_be_kept_is_counted(parts: Parts) -> None:
+    parts.asked.broken = "timeout"
+    parts.storer.remember(1, uuid4(), asked_hit(), expires_at=time.time() + 60)
+    await parts.storer.drain()
+    assert REGISTRY.get_sample_value(
+        "halfpenny_cache_unstored_total", {"layer": "asked", "reason": "timeout"}
+    )
