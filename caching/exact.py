@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -100,6 +100,21 @@ class RedisExactStore:
             raise CacheUnavailable("timeout" if timed_out else "connection") from error
         self._breaker.succeeded()
         return reply
+
+
+class Lifetime(NamedTuple):
+    """When an answer is past its time, if it is kept beyond, and when it is gone."""
+
+    fresh_until: float | None
+    expires_at: float
+
+
+def lifetime(now: float, ttl_s: float, *, window_s: float) -> Lifetime:
+    """Return the times of an answer that is made now. window_s: how long it is kept past its TTL."""
+    if window_s <= 0:
+        return Lifetime(None, now + ttl_s)
+    fresh_until = now + jittered(ttl_s, most=ttl_s)
+    return Lifetime(fresh_until, fresh_until + window_s)
 
 
 def jittered(ttl_s: float, *, most: float) -> float:

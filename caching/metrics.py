@@ -26,6 +26,12 @@ EMBEDDED_TEXTS = Counter(
     "halfpenny_embedded_texts_total", "Texts that needed a vector, by where it came from", ["source"]
 )
 
+REFRESHES = Counter(
+    "halfpenny_cache_refreshes_total",
+    "Answers asked anew since they were served past their time",
+    ["outcome"],
+)
+
 
 class MemoryMetrics(Collector):
     """Plain numbers of this process's memory: a look-up costs less than a Counter's `inc`."""

@@ -127,15 +127,10 @@ async def recall_exact(
     found = hold(answer)
     if not is_young(answer, max_age_s):
         return ExactMiss(reason="too_old")
-    match windows.standing(answer, time.time()):
-        case "fresh":
-            return exact_hit(found)
-        case "stale":
-            return replace(exact_hit(found), stale=True)
-        case "on_error":
-            return ExactMiss(reason="expired", fallback=answer)
-        case "over":
-            return ExactMiss(reason="expired")
+    standing = windows.standing(answer, time.time())
+    if standing in ("fresh", "stale"):
+        return replace(exact_hit(found), stale=standing == "stale")
+    return ExactMiss(reason="expired", fallback=answer if standing == "on_error" else None)
 
 
 def exact_hit(held: HeldAnswer) -> ExactHit:
@@ -220,15 +215,17 @@ def _decided(
     asked: Asked, by_standing: dict[Standing, list[StoredNeighbour]], vector: Vector
 ) -> SimilarRecall:
     """Decide on what is fresh and, if nothing of it serves, on what is past its time."""
-    fresh = _recalled(asked, by_standing["fresh"], vector)
-    if isinstance(fresh.outcome, SimilarHit) or _withheld(asked):
-        return fresh
+    found = _recalled(asked, by_standing["fresh"], vector)
+    if isinstance(found.outcome, SimilarHit) or _withheld(asked):
+        return found
     for standing in _PAST_THEIR_TIME:
         past = _recalled(asked, by_standing[standing], vector)
+        past = replace(past, trail=found.trail + past.trail)
         if isinstance(past.outcome, SimilarHit):
-            hit = replace(past, outcome=replace(past.outcome, stale=True), trail=fresh.trail + past.trail)
-            return hit if standing == "stale" else replace(fresh, fallback=hit)
-    return fresh
+            hit = replace(past, outcome=replace(past.outcome, stale=True))
+            return hit if standing == "stale" else replace(found, fallback=hit)
+        found = replace(found, trail=past.trail)
+    return found
 
 
 def _recalled(asked: Asked, stored: list[StoredNeighbour], vector: Vector) -> SimilarRecall:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from caching.answers import StoredAnswer
+from caching.exact import lifetime
 from gateway import errors, tokens, tracing
 from gateway.affinity import affinity_of
 from gateway.attempts import Answered, Attempt, Failed, Question, ask_with_retries
@@ -185,13 +186,15 @@ async def partial_of(relay: Relay) -> tuple[PartialAnswer | None, int]:
 def _answer(plan: Plan, result: Answered) -> StoredAnswer:
     given = result.answer
     now = time.time()
+    times = lifetime(now, plan.ttl_s, window_s=plan.rules.stale_window_s)
     return StoredAnswer(
         entry=uuid4(),
         complexity=plan.route.complexity,
         key_public_id=plan.call.admission.key.public_id,
         request_id=plan.call.admission.arrival.request_id,
         created_at=now,
-        expires_at=now + plan.ttl_s,
+        fresh_until=times.fresh_until,
+        expires_at=times.expires_at,
         tags=plan.call.cache.tags,
         text=given.text,
         # Signed thoughts belong to the conversation that they were made in.

@@ -61,7 +61,9 @@ class CacheReport:
     age_s: float | None = None
     entry: UUID | None = None
     ttl_s: float | None = None
-    """Seconds that the served entry still has."""
+    """Seconds for which the served entry is still fresh; negative if it is stale."""
+    stale: bool = False
+    """Served past its time, as the tenant allows."""
     trail: tuple[Mapping[str, Any], ...] = ()
     """Each candidate of the semantic cache and what was decided about it (no text)."""
     basis: Mapping[str, Any] = field(default_factory=dict)

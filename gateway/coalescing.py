@@ -54,6 +54,13 @@ async def ask_once(plan: Plan, parts: Parts, ask: Ask) -> Asked | Unanswered | F
     return await ask(began)
 
 
+async def ask_if_nobody_does(plan: Plan, parts: Parts, ask: Ask) -> Asked | Unanswered | None:
+    """Ask upstream by `ask`; None if another call asks the same, in whichever process: its end is waited for."""
+    began = time.monotonic()
+    joined = await parts.flights.join(plan.tenant_id, plan.prints.exact, until=_deadline(plan, began))
+    return await _lead(plan, joined, ask, time.monotonic()) if isinstance(joined, Lead) else None
+
+
 async def _lead(plan: Plan, lead: Lead, ask: Ask, began: float) -> Asked | Unanswered:
     ending: LeadEnding = Ending.FAILED
     try:

@@ -287,7 +287,7 @@ async def _recall(known: Admission, asked: _Asked, plan: Plan, parts: RunningPar
         if sent is not None:
             # An answer that nobody waits for any more: the request is refused, or cancelled.
             sent.close()
-    if isinstance(exact, ExactHit):
+    if isinstance(exact, ExactHit) and not exact.stale:
         return _Ended(admitted, recalling.served_exact(plan, exact), plan.call)
     return asked.ahead(admitted, plan, exact)
 

@@ -4,6 +4,7 @@ A head is bytes: lines as HTTP sends them, each with its CRLF. The edge sends it
 a quarter of what lists of names and values do; `fields` takes it apart for ASGI and Django.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -76,7 +77,7 @@ def of_request_id(request_id: str) -> bytes:
 
 
 def of_exact_hit(ttl_s: float) -> bytes:
-    """ttl_s: how long the answer is kept from now on."""
+    """ttl_s: how long the answer is fresh from now on."""
     return b'x-gateway-cache: hit_exact\r\ncache-status: halfpenny; hit; ttl=%d; detail="exact"\r\n' % ttl_s
 
 
@@ -128,14 +129,18 @@ def _name(window: Window) -> bytes:
 
 
 def _cache(report: CacheReport) -> bytes:
-    if report.status == "hit_exact":
+    if report.status == "hit_exact" and not report.stale:
         return of_exact_hit(report.ttl_s or 0.0)
     told = f"x-gateway-cache: {report.status}\r\ncache-status: halfpenny; {_cache_status(report)}\r\n"
-    return told.encode()
+    return told.encode() + (b"x-gateway-cache-stale: 1\r\n" if report.stale else b"")
 
 
 def _cache_status(report: CacheReport) -> str:
     """Return the parameters of RFC 9211 for one cache."""
+    if report.stale:
+        # Seconds are rounded away from 0: what is stale must not seem fresh.
+        found = "fwd=stale" if report.reason == "stale_on_error" else "hit"
+        return f"{found}; ttl={math.floor(report.ttl_s or 0)}; detail={report.reason}"
     match report.status:
         case "hit_exact" | "hit_semantic":
             return f'hit; ttl={int(report.ttl_s or 0)}; detail="similarity={report.similarity:.3f}"'

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from analytics.record import FinishedCall
 from caching.coalescing import Flights
 from caching.decision import Verifier
 from caching.embedding import Embedder
@@ -10,9 +11,18 @@ from caching.exact import ExactStore
 from caching.memory import AnswerMemory
 from caching.semantic import SemanticStore
 from caching.storing import Storer
+from caching.vectors import Vector
 from caching.verification import RemoteVerifier
 from gateway.attempts import RetryBudget, UpstreamHealth
+from gateway.planning import Plan
 from gateway.upstream import Upstream
+
+
+class Refreshes(Protocol):
+    """What is served past its time is asked anew by it."""
+
+    def begin(self, plan: Plan, parts: "Parts", vector: Vector | None = None) -> None:
+        """Begin to ask the plan's question anew; never waits. vector: of the question, if known."""
 
 
 class Parts(Protocol):
@@ -33,6 +43,8 @@ class Parts(Protocol):
     @property
     def storer(self) -> Storer: ...
     @property
+    def refresher(self) -> Refreshes: ...
+    @property
     def flights(self) -> Flights: ...
     @property
     def upstream(self) -> Upstream: ...
@@ -40,3 +52,5 @@ class Parts(Protocol):
     def upstream_health(self) -> UpstreamHealth: ...
     @property
     def retry_budget(self) -> RetryBudget: ...
+    def finish(self, call: FinishedCall) -> None:
+        """Take note of an ended call."""

@@ -4,8 +4,11 @@
     2. recall exact    memory, then L1, by fingerprint          unavailable: the call goes on, and says so
     3. recall similar  L2 by meaning, guards, decision          unavailable: the call goes on, and says so
     4. ask upstream    one call for all who ask the same,       nobody answers for this call: it asks by itself
-                       retries, then the next target            failed: a refusal that names no provider
+                       retries, then the next target            failed: an answer past its time if the tenant
+                                                                allows, else a refusal that names no provider
     5. store           complete ordinary answers, not awaited   failed: counted, the caller has its answer
+
+What 2 or 3 find past its time is served where the tenant allows, and asked anew behind (gateway.refreshing).
 
 A streamed answer goes to the caller through the relay while stage 4 still runs; the outcome comes at its end.
 
@@ -44,11 +47,17 @@ async def answer(
 
     exact = begun.exact if begun else await recalling.exact(plan, parts)
     if isinstance(exact, ExactHit):
+        if exact.stale:
+            parts.refresher.begin(plan, parts)
         return recalling.served_exact(plan, exact)
 
-    similar = await recalling.similar(plan, parts)
+    plan, similar = await recalling.similar(plan, parts)
     if similar is not None and isinstance(similar.outcome, SimilarHit):
-        storing.keep_copy(plan, similar.outcome.answer, parts)
+        if similar.outcome.stale:
+            parts.refresher.begin(plan, parts, similar.vector)
+        else:
+            storing.keep_copy(plan, similar.outcome.answer, parts)
+        storing.remember(plan, similar, similar.outcome, parts)
         return recalling.served_similar(plan, similar, similar.outcome)
 
     report = recalling.report_of_miss(plan, exact, similar)
@@ -57,7 +66,8 @@ async def answer(
     if isinstance(asked, coalescing.Followed):
         return recalling.served_coalesced(plan, asked.answer, asked.waited_ms)
     if isinstance(asked, asking.Unanswered):
-        return asking.refused(plan, asked, report)
+        failed = asking.refused(plan, asked, report)
+        return recalling.served_on_error(plan, failed, exact, similar) or failed
 
     storing.keep(plan, asked, similar.vector if similar else None, parts)
     return asking.answered(plan, asked, report)

@@ -7,12 +7,15 @@ from typing import Any
 from caching.cacheability import Cacheability, RequestFacts, judge
 from caching.fingerprint import CacheQuestion, Fingerprints, fingerprints, last_user_text
 from caching.policy import CacheRules, CacheSwitches
+from caching.staleness import StaleWindows
+from caching.vectors import Vector
 from gateway import errors
 from gateway.admission import Admission
 from gateway.call import ChatCall, RouteReport
 from gateway.errors import Refusal
-from routing import complexity
+from routing import complexity, freshness
 from routing.catalog import Catalog, Target, TenantRules
+from routing.freshness import Freshness, Kind, Lifetimes, ttl_for
 from routing.selection import Ask, Chosen, Denied, NotAllowed, UnknownModel, resolve_alias, select
 
 #: Fields by which an answer may call, or look up, something.
@@ -33,10 +36,22 @@ class Plan:
     targets: tuple[Target, ...]
     semantic_allowed: bool
     """Whether the switches of tenant and gateway let L2 run at all."""
+    freshness: Freshness | None = None
+    """How long an answer stays true; None until `judged`, which exact hits are spared."""
 
     def of(self, admission: Admission) -> "Plan":
         """Return the same plan for another call of the same caller with the same body."""
         return replace(self, call=replace(self.call, admission=admission))
+
+    def judged(self, vector: Vector | None) -> "Plan":
+        """Return the plan with the freshness of its question. vector: the question's, if it is known."""
+        found = freshness.score(
+            self.prints.text,
+            vector.values if vector else None,
+            vector.embedder_id if vector else None,
+            self.rules.freshness_cut,
+        )
+        return replace(self, freshness=found)
 
     @property
     def tenant_id(self) -> int:
@@ -52,16 +67,43 @@ class Plan:
 
     @property
     def writes(self) -> bool:
-        return self.cacheability.cacheable and self.call.cache.writes
+        return self.cacheability.cacheable and self.call.cache.writes and self.ttl_s > 0
 
     @property
     def writes_similar(self) -> bool:
-        return self._semantic and self.writes
+        return self._semantic and self.writes and self.withheld is None
+
+    @property
+    def withheld(self) -> Kind | None:
+        """What kind of question keeps L2 from answering it and from answering others by it; None: it may."""
+        return self._kind if self._kind in ("live", "personal") else None
 
     @property
     def ttl_s(self) -> int:
-        wished = self.call.cache.ttl_s
-        return self.rules.ttl_seconds if wished is None else min(wished, self.rules.max_ttl_seconds)
+        """For how many seconds the answer is kept; 0: it isn't."""
+        rules = self.rules
+        lifetimes = Lifetimes(
+            static=rules.static_ttl_seconds,
+            slow=rules.ttl_seconds,
+            live=rules.live_ttl_seconds,
+            longest=rules.max_ttl_seconds,
+        )
+        return ttl_for(self._kind, lifetimes, self.call.cache.ttl_s)
+
+    @property
+    def _kind(self) -> Kind:
+        """The kind of the question as far as it is known. A person's own question is ordinary in their own scope."""
+        if self.freshness is None or (self.freshness.kind == "personal" and "/user:" in self.cacheability.owner):
+            return "slow"
+        return self.freshness.kind
+
+    @property
+    def stale_windows(self) -> StaleWindows:
+        """How long past their time answers may serve the call; what can't be asked anew isn't served meanwhile."""
+        return StaleWindows(
+            while_revalidate_s=self.rules.stale_while_revalidate_seconds if self.writes else 0.0,
+            on_error_s=self.rules.stale_on_error_seconds,
+        )
 
     @property
     def _semantic(self) -> bool:

@@ -42,7 +42,7 @@ class ReadyHit:
     max_age_s: float | None
     """The greatest age that the question's caller accepts."""
     created_at: float
-    expires_at: float
+    stale_at: float
     until: float
     """Unix seconds from which the saving may be another."""
     frame: Frame
@@ -58,7 +58,7 @@ class ReadyHit:
             fingerprint=plan.prints.exact,
             max_age_s=plan.call.cache.max_age_s,
             created_at=held.answer.created_at,
-            expires_at=held.answer.expires_at,
+            stale_at=held.answer.stale_at,
             until=recalling.saving_holds_until(plan, held.answer, time.time()),
             frame=form.frame(outcome),
             content_type=form.content_type,
@@ -78,7 +78,7 @@ class ReadyHit:
             status=200,
             body=self.frame.filled(arrival.request_id, max(0.0, now - self.created_at), total_ms),
             content_type=self.content_type,
-            head=head + headers.of_exact_hit(max(0.0, self.expires_at - now)),
+            head=head + headers.of_exact_hit(max(0.0, self.stale_at - now)),
             record=self.record.at(
                 arrival.request_id, arrival.started_at, total_ms, arrival.client_request_id
             ),

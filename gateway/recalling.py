@@ -20,6 +20,7 @@ from caching.recall import (
     SimilarRecall,
     Unavailable,
 )
+from caching.vectors import Vector
 from gateway import tracing
 from gateway.admission import Caller
 from gateway.call import CacheReport, ChatOutcome
@@ -27,6 +28,8 @@ from gateway.parts import Parts
 from gateway.planning import Plan
 from routing.catalog import Catalog, Target
 from routing.pricing import Usage, cost_nano, next_change, price_at
+
+_SERVER_ERROR = 500
 
 
 class _Place(TypedDict):
@@ -87,18 +90,34 @@ async def exact(
             asked or ask_exact(plan, parts),
             functools.partial(hold, plan, parts),
             max_age_s=plan.call.cache.max_age_s,
+            windows=plan.stale_windows,
         )
-    if isinstance(found, ExactHit) and found.answer.model not in plan.call.admission.caller.usable_models:
+    answer = _answer_of(found)
+    if answer and answer.model not in plan.call.admission.caller.usable_models:
         return ExactMiss(reason="model_not_allowed")
     return found
 
 
-async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
-    """Ask L2 if the call may read it."""
+def _answer_of(found: ExactRecall) -> StoredAnswer | None:
+    match found:
+        case ExactHit(answer=answer) | ExactMiss(fallback=answer):
+            return answer
+        case _:
+            return None
+
+
+async def similar(plan: Plan, parts: Parts) -> tuple[Plan, SimilarRecall | None]:
+    """Ask L2 if the call may read it; return the plan with its freshness judged, and what was found."""
     if not plan.reads_similar:
-        return None
+        return plan.judged(None), None
+    judged: list[Plan] = []
+
+    def refuses(vector: Vector) -> str | None:
+        judged.append(plan.judged(vector))
+        return judged[0].withheld
+
     with tracing.stage("recall_similar"):
-        return await recall.recall_similar(
+        found = await recall.recall_similar(
             parts.embedder,
             parts.semantic,
             tenant_id=plan.tenant_id,
@@ -106,28 +125,63 @@ async def similar(plan: Plan, parts: Parts) -> SimilarRecall | None:
             rules=plan.rules,
             complexity=plan.route.complexity,
             allowed=plan.call.admission.caller.usable_models.__contains__,
-            refuses=lambda vector: None,
+            refuses=refuses,
             verifier_of=parts.verifier_of,
             cross_encoder=parts.cross_encoder,
             max_age_s=plan.call.cache.max_age_s,
+            windows=plan.stale_windows,
         )
+    return judged[0] if judged else plan.judged(None), found
 
 
 def served_exact(plan: Plan, hit: ExactHit) -> ChatOutcome:
-    report = CacheReport(status="hit_exact", **_place(hit.answer, hit.age_s))
+    reason = "stale" if hit.stale else None
+    report = CacheReport(status="hit_exact", reason=reason, stale=hit.stale, **_place(hit.answer, hit.age_s))
     return _served(plan, hit.answer, report, hit.text_json)
 
 
 def served_coalesced(plan: Plan, answer: StoredAnswer, waited_ms: float) -> ChatOutcome:
     """Serve the answer that another call was given; it was upstream's to keep this one waiting, not ours."""
-    age_s = max(0.0, time.time() - answer.created_at)
-    report = CacheReport(status="hit_exact", reason="coalesced", **_place(answer, age_s))
+    report = CacheReport(status="hit_exact", reason="coalesced", **_place(answer, _age_of(answer)))
     return replace(_served(plan, answer, report), upstream_ms=waited_ms)
+
+
+def served_on_error(
+    plan: Plan, failed: ChatOutcome, exact: ExactRecall | None, similar: SimilarRecall | None
+) -> ChatOutcome | None:
+    """Serve an answer past its time in place of upstream's failure, if there is one and nothing was sent yet.
+
+    failed: how the call would end. A request that is itself at fault isn't helped by an older answer. Nothing is
+    saved: a call that fails costs nothing.
+    """
+    if failed.partial is not None or failed.status < _SERVER_ERROR:
+        return None
+    served = _fallback(plan, exact, similar)
+    if served is None or served.cache is None:
+        return None
+    return replace(
+        served,
+        cache=replace(served.cache, reason="stale_on_error"),
+        saved_nano=0,
+        upstream_ms=failed.upstream_ms,
+        attempts=failed.attempts,
+    )
+
+
+def _fallback(plan: Plan, exact: ExactRecall | None, similar: SimilarRecall | None) -> ChatOutcome | None:
+    if isinstance(exact, ExactMiss) and (answer := exact.fallback):
+        report = CacheReport(status="hit_exact", stale=True, **_place(answer, _age_of(answer)))
+        return _served(plan, answer, report)
+    if similar and similar.fallback and isinstance(hit := similar.fallback.outcome, SimilarHit):
+        return served_similar(plan, similar.fallback, hit)
+    return None
 
 
 def served_similar(plan: Plan, recalled: SimilarRecall, hit: SimilarHit) -> ChatOutcome:
     report = CacheReport(
         status="hit_semantic",
+        reason="stale" if hit.stale else None,
+        stale=hit.stale,
         similarity=hit.similarity,
         trail=recalled.trail,
         basis=_basis(plan, recalled),
@@ -159,13 +213,18 @@ def report_of_miss(plan: Plan, exact: ExactRecall | None, similar: SimilarRecall
             basis=basis,
         )
     reason = exact.reason if isinstance(exact, ExactMiss) else None
-    return CacheReport(status="miss", reason=reason or plan.cacheability.reason)
+    return CacheReport(status="miss", reason=reason or plan.withheld or plan.cacheability.reason)
 
 
 def _basis(plan: Plan, recalled: SimilarRecall) -> dict[str, Any]:
     """Return what the decision rested on, as the record keeps it."""
-    rules = plan.rules
-    return {"mode": rules.semantic_mode, "floor": rules.least_similarity, "verifier": recalled.verifier}
+    rules, found = plan.rules, plan.freshness
+    return {
+        "mode": rules.semantic_mode,
+        "floor": rules.least_similarity,
+        "verifier": recalled.verifier,
+        "freshness": {"dynamic": round(found.dynamic, 4), "kind": found.kind} if found else None,
+    }
 
 
 def _served(
@@ -212,4 +271,8 @@ def _target_of(plan: Plan, answer: StoredAnswer) -> Target | None:
 
 
 def _place(answer: StoredAnswer, age_s: float) -> _Place:
-    return {"entry": answer.entry, "age_s": age_s, "ttl_s": max(0.0, answer.expires_at - time.time())}
+    return {"entry": answer.entry, "age_s": age_s, "ttl_s": answer.stale_at - time.time()}
+
+
+def _age_of(answer: StoredAnswer) -> float:
+    return max(0.0, time.time() - answer.created_at)

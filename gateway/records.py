@@ -14,10 +14,13 @@ def record_of(
     outcome: ChatOutcome,
     call: ChatCall | None = None,
     total_ms: float | None = None,
+    *,
+    purpose: str = "request",
 ) -> CallRecord:
     """Return the record of a call. `call` is None when the call ended before its body was understood.
 
-    total_ms: what it took, if it ended before this moment.
+    total_ms: what it took, if it ended before this moment. purpose: `request` for what a caller
+    asked for.
     """
     cache, route, answer = outcome.cache, outcome.route, outcome.answer or outcome.partial
     return CallRecord(
@@ -26,6 +29,7 @@ def record_of(
         started_at=admission.arrival.started_at,
         key_public_id=admission.key.public_id,
         endpoint=endpoint,
+        purpose=purpose,
         status=outcome.status,
         total_ms=admission.arrival.elapsed_ms() if total_ms is None else total_ms,
         policy_version=admission.tenant.version,

@@ -12,6 +12,7 @@ from analytics import metrics
 from analytics.live import live
 from analytics.record import FinishedCall
 from analytics.recording import StreamRecordSink
+from caching.asked import RedisAskedStore
 from caching.coalescing import Flights
 from caching.decision import Verifier
 from caching.embedding import CeleryEmbedder
@@ -28,6 +29,7 @@ from gateway.attempts import RetryBudget
 from gateway.call import ChatCall, ChatOutcome
 from gateway.call_log import CallLog, call_log_of_settings
 from gateway.pipeline import Begun
+from gateway.refreshing import Refresher
 from gateway.relay import Relay
 from gateway.upstream import HttpxUpstream
 from routing.shared_health import SharedHealth
@@ -51,8 +53,10 @@ class RunningParts:
     verifier_of: Callable[[str], Verifier | None]
     cross_encoder: CeleryCrossEncoder | None
     storer: Storer
+    asked: RedisAskedStore
     leases: RedisLeases
     flights: Flights
+    refresher: Refresher
     upstream: HttpxUpstream
     upstream_health: SharedHealth
     retry_budget: RetryBudget
@@ -121,6 +125,7 @@ class RunningParts:
 
     async def stop(self) -> None:
         """Write what is still to be written, then let go of every connection."""
+        await self.refresher.stop()
         await self.flights.close()
         await self.storer.drain()
         if self.ending:
@@ -135,6 +140,7 @@ class RunningParts:
         await self.limiter.close()
         await self.leases.close()
         await self.exact.close()
+        await self.asked.close()
         await self.upstream.aclose()
         await live.close()
         await self.database.close()
@@ -184,7 +190,7 @@ def drain() -> None:
 
 def _make() -> RunningParts:
     database = TenantDatabase()
-    exact, leases, embedder = RedisExactStore(), RedisLeases(), CeleryEmbedder()
+    exact, leases, embedder, asked = RedisExactStore(), RedisLeases(), CeleryEmbedder(), RedisAskedStore()
     semantic = PostgresSemanticStore(database)
     policies = PolicyStore()
     return RunningParts(
@@ -198,9 +204,11 @@ def _make() -> RunningParts:
         semantic=semantic,
         verifier_of=verifier_for,
         cross_encoder=cross_encoder_of_settings(),
-        storer=Storer(exact, semantic, embedder),
+        storer=Storer(exact, semantic, embedder, asked),
+        asked=asked,
         leases=leases,
         flights=Flights(leases, exact),
+        refresher=Refresher(),
         upstream=HttpxUpstream(),
         upstream_health=SharedHealth(),
         retry_budget=RetryBudget(),

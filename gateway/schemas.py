@@ -211,6 +211,9 @@ class CacheInfo(Schema):
     similarity: float | None
     age_s: int | None
     entry: str | None
+    stale: Literal[True] | None = Field(
+        None, description="True: served past its time, as the tenant allows; else left out."
+    )
 
 
 class UsageInfo(Schema):

@@ -107,7 +107,8 @@ def _route(route: RouteReport | None) -> dict[str, object]:
 
 def _found(cache: CacheReport) -> dict[str, object]:
     similarity = None if cache.similarity is None else round(cache.similarity, 4)
-    return {"status": cache.status, "reason": cache.reason, "similarity": similarity}
+    found: dict[str, object] = {"status": cache.status, "reason": cache.reason, "similarity": similarity}
+    return {**found, "stale": True} if cache.stale else found
 
 
 def _spent(answer: StoredAnswer, outcome: ChatOutcome) -> dict[str, object]:
