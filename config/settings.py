@@ -255,6 +255,8 @@ EMBEDDING_URL = env.text("EMBEDDING_URL", "")
 EMBEDDING_API_KEY = env.text("EMBEDDING_API_KEY", "")
 EMBEDDING_BUDGET_SECONDS = env.integer("EMBEDDING_BUDGET_MS", 200) / 1000
 EMBEDDING_THREADS = env.integer("EMBEDDING_THREADS", 1)
+# A folder with model files by `verifier_train`: each wins over the shipped one of the same embedder.
+VERIFIER_DIR = env.text("VERIFIER_DIR", "")
 # A sentence-transformers CrossEncoder in the embedding worker takes the place of the embedder's verifier. Nothing
 # reaches the default limits: set them to what `cache_eval --curve` shows.
 CROSS_ENCODER = env.text("CROSS_ENCODER", "")

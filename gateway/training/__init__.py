@@ -1,0 +1,1 @@
+"""Trains the verifier: rows, edits, trees, limits. For commands only; the request path imports none of it."""
