@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from caching.exact import CacheUnavailable
 from caching.models import CacheEntry, CachePolicy, CacheSwitch
-from caching.services import Selection, purge
+from caching.purging import Selection, purge
 from tenants.models import Tenant
 
 _POLICY_FIELDS = (

@@ -1,6 +1,7 @@
 """`DELETE /cache`: a tenant purges its own answers."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from pydantic import Field, model_validator
 
 from caching.exact import CacheUnavailable
-from caching.services import Selection, purge
+from caching.purging import Selection, purge
 from gateway import doors, errors, runtime
 from gateway.schemas import ErrorBody, Strict, Tag
 from tenants.database import within
@@ -32,6 +33,17 @@ class PurgeRequest(Strict):
     model: str | None = None
     older_than_s: Annotated[float, Field(ge=0, le=31_536_000)] | None = None
     entry: Annotated[UUID, Field(strict=False)] | None = None
+    key: Annotated[str, Field(min_length=1, max_length=20)] | None = Field(
+        None, description="Public id of the API key that the answers were made for."
+    )
+    scope: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, description="Digest of everything but the last user turn, as staff see it at an entry."
+    )
+    prompt: str | None = Field(
+        None,
+        description="Part of the last user turn, in any case; `*` stands for any text. Answers that only the exact"
+        " cache holds can't be searched so (`unsearched`).",
+    )
     dry_run: bool = Field(True, description="Only count what would be purged.")
 
     @model_validator(mode="after")
@@ -46,6 +58,9 @@ class PurgeRequest(Strict):
             model=self.model,
             older_than_s=self.older_than_s,
             entries=None if self.entry is None else frozenset({self.entry}),
+            key=self.key,
+            scope=None if self.scope is None else bytes.fromhex(self.scope),
+            prompt=self.prompt,
         )
 
 
@@ -53,6 +68,10 @@ class PurgeAnswer(Schema):
     dry_run: bool
     entries: int = Field(description="Entries of the semantic cache.")
     exact: int = Field(description="Answers of the exact cache.")
+    pinned: int = Field(description="Those of the entries that staff had pinned.")
+    unsearched: int | None = Field(
+        description="Exact answers whose question isn't known; null: the selection asks for no question."
+    )
 
 
 @router.delete(
@@ -76,4 +95,4 @@ async def purge_cache(request: HttpRequest, selection: PurgeRequest) -> HttpResp
         return doors.refused(request, errors.CACHE_UNAVAILABLE)
     except (TimeoutError, DjangoDatabaseError, PoolTimeout):
         return doors.refused(request, errors.DATABASE_UNAVAILABLE)
-    return PurgeAnswer(dry_run=selection.dry_run, entries=purged.entries, exact=purged.exact)
+    return PurgeAnswer(dry_run=selection.dry_run, **asdict(purged))

@@ -9,7 +9,7 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError
 
 from caching.exact import CacheUnavailable
-from caching.services import Selection, purge
+from caching.purging import Selection, purge
 from tenants.models import Tenant
 
 
@@ -23,6 +23,13 @@ class Command(BaseCommand):
         parser.add_argument("--model", help="those of this model")
         parser.add_argument("--older-than-s", type=float, metavar="SECONDS", help="those older than this")
         parser.add_argument("--entry", type=UUID, help="the one entry with this id, and its copies")
+        parser.add_argument("--key", metavar="PUBLIC_ID", help="those made for this API key")
+        parser.add_argument("--scope", metavar="HEX", help="those of this scope (64 hexadecimal digits)")
+        parser.add_argument(
+            "--prompt",
+            metavar="PATTERN",
+            help="those whose question holds this text, in any case; * stands for any text",
+        )
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--dry-run", action="store_true", help="only count (the default)")
         what.add_argument("--yes", action="store_true", help="really delete")
@@ -39,7 +46,9 @@ class Command(BaseCommand):
             raise CommandError(f"The cache Redis cannot be asked ({error}); try again.") from error
         shown = {"tenant": tenant.slug, "dry_run": dry_run, **asdict(purged)}
         verb = "would be deleted (add --yes)" if dry_run else "deleted"
-        text = f"{purged.entries} entries and {purged.exact} exact answers {verb}."
+        text = f"{purged.entries} entries ({purged.pinned} pinned) and {purged.exact} exact answers {verb}."
+        if purged.unsearched:
+            text += f" {purged.unsearched} exact answers can't be searched: L2 doesn't hold their questions."
         self.stdout.write(orjson.dumps(shown).decode() if options["json"] else text)
 
 
@@ -51,6 +60,9 @@ def _selection(options: dict[str, Any]) -> Selection:
             model=options["model"],
             older_than_s=options["older_than_s"],
             entries=frozenset([options["entry"]]) if options["entry"] else None,
+            key=options["key"],
+            scope=bytes.fromhex(options["scope"]) if options["scope"] else None,
+            prompt=options["prompt"],
         )
     except ValueError as error:
-        raise CommandError(f"{error} (--all, --tag, --model, --older-than-s, --entry).") from error
+        raise CommandError(f"{error} (see --help for the conditions).") from error

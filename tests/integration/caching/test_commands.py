@@ -40,14 +40,23 @@ def test_cache_stats_prints_one_object(alice: Tenant) -> None:
 
 def test_cache_purge_only_counts_until_it_is_told_yes(alice: Tenant) -> None:
     shown = printed("cache_purge", "alice", "--all")
-    assert shown == {"tenant": "alice", "dry_run": True, "entries": 0, "exact": 0}
+    counts = {"entries": 0, "exact": 0, "pinned": 0, "unsearched": None}
+    assert shown == {"tenant": "alice", "dry_run": True, **counts}
     assert CachePolicy.objects.get(tenant=alice).epoch == 0
     assert printed("cache_purge", "alice", "--all", "--yes")["dry_run"] is False
     assert CachePolicy.objects.get(tenant=alice).epoch == 1
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nobody", "--all"], ["alice"], ["alice", "--all", "--tag", "x"]], ids=str
+    "arguments",
+    [
+        ["nobody", "--all"],
+        ["alice"],
+        ["alice", "--all", "--tag", "x"],
+        ["alice", "--scope", "xyz"],
+        ["alice", "--prompt", "*"],
+    ],
+    ids=str,
 )
 def test_cache_purge_refuses_what_is_unclear(alice: Tenant, arguments: list[str]) -> None:
     with pytest.raises(CommandError):

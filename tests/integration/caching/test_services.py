@@ -8,12 +8,12 @@ import redis
 from django.db import connection
 from pytest_django import Settings
 
-from caching import answers, selectors, services, sweeps
+from caching import answers, selectors, sweeps
 from caching.cache_redis import answer_key
 from caching.exact import CacheUnavailable
 from caching.models import CacheEntry, CachePolicy, CacheSwitch
 from caching.policy import CacheRules, CacheSwitches
-from caching.services import Purged, Selection
+from caching.purging import Purged, Selection, purge
 from tenants.models import Tenant
 from tests.caching_values import EMBEDDER, answer, direction
 
@@ -102,7 +102,7 @@ def test_purging_everything_takes_one_tenants_answers_and_raises_its_epoch(
 ) -> None:
     for tenant in (alice, alice, charlie):
         keep(tenant, cache_redis)
-    purged = services.purge(alice.pk, Selection(everything=True), dry_run=False)
+    purged = purge(alice.pk, Selection(everything=True), dry_run=False)
     assert purged == Purged(entries=2, exact=2)
     assert (left(alice, cache_redis), left(charlie, cache_redis)) == ((0, 0), (1, 1))
     epochs = dict(CachePolicy.objects.values_list("tenant__slug", "epoch"))
@@ -111,7 +111,7 @@ def test_purging_everything_takes_one_tenants_answers_and_raises_its_epoch(
 
 def test_a_dry_run_only_counts(alice: Tenant, cache_redis: "redis.Redis") -> None:
     keep(alice, cache_redis)
-    assert services.purge(alice.pk, Selection(everything=True), dry_run=True) == Purged(entries=1, exact=1)
+    assert purge(alice.pk, Selection(everything=True), dry_run=True) == Purged(entries=1, exact=1)
     assert left(alice, cache_redis) == (1, 1)
     assert CachePolicy.objects.get(tenant=alice).epoch == 0
 
@@ -132,7 +132,7 @@ def test_a_purge_takes_what_all_conditions_apply_to(
 ) -> None:
     keep(alice, cache_redis, tags=("faq", "x"), model="large-1", created_at=time.time() - 7200)
     kept = keep(alice, cache_redis)
-    assert services.purge(alice.pk, selection, dry_run=False) == Purged(entries=1, exact=1)
+    assert purge(alice.pk, selection, dry_run=False) == Purged(entries=1, exact=1)
     assert CacheEntry.objects.get().id == kept
     assert left(alice, cache_redis) == (1, 1)
 
@@ -141,7 +141,7 @@ def test_purging_an_entry_takes_its_exact_copies_too(alice: Tenant, cache_redis:
     entry = keep(alice, cache_redis)
     copy = answer(entry=entry)
     cache_redis.set(answer_key(alice.pk, b"another fingerprint"), answers.dump(copy))
-    purged = services.purge(alice.pk, Selection(entries=frozenset([entry])), dry_run=False)
+    purged = purge(alice.pk, Selection(entries=frozenset([entry])), dry_run=False)
     assert purged == Purged(entries=1, exact=2)
 
 
@@ -149,7 +149,7 @@ def test_another_tenants_entry_cannot_be_purged(
     alice: Tenant, charlie: Tenant, cache_redis: "redis.Redis"
 ) -> None:
     entry = keep(alice, cache_redis)
-    purged = services.purge(charlie.pk, Selection(entries=frozenset([entry])), dry_run=False)
+    purged = purge(charlie.pk, Selection(entries=frozenset([entry])), dry_run=False)
     assert purged == Purged(entries=0, exact=0)
     assert left(alice, cache_redis) == (1, 1)
 
@@ -163,7 +163,7 @@ def test_an_unclear_selection_is_refused(fields: dict[str, Any]) -> None:
 def test_a_purge_that_cannot_reach_the_exact_cache_says_so(alice: Tenant, settings: Settings) -> None:
     settings.REDIS_CACHE_URL = "redis://127.0.0.1:1/0"
     with pytest.raises(CacheUnavailable):
-        services.purge(alice.pk, Selection(everything=True), dry_run=False)
+        purge(alice.pk, Selection(everything=True), dry_run=False)
 
 
 def test_a_deleted_tenants_entries_go_with_it(alice: Tenant, cache_redis: "redis.Redis") -> None:
