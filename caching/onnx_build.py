@@ -25,11 +25,11 @@ def digest_of(file: Path) -> str:
 
 def build(source: Path, target: Path) -> None:
     """Fill the target folder. Raises OSError for a source without a tokenizer.json, and what libraries raise."""
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 (seconds and 300 MB, only to build)
-
     tokenizer = source / TOKENIZER
     if not tokenizer.is_file():
         raise OSError(f"{source} has no {TOKENIZER}")
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 (seconds and 300 MB, only to build)
+
     model: Any = SentenceTransformer(str(source), device="cpu", local_files_only=True).eval()
     target.mkdir(parents=True, exist_ok=True)
     exported = target / "exported.onnx"
