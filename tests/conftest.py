@@ -17,6 +17,8 @@ app.conf.update(
     broker_transport_options={"socket_timeout": 30.0, "socket_connect_timeout": 30.0, "max_retries": 0},
     broker_connection_timeout=30.0,
 )
+# Real hashing takes a quarter of a second for each password, as it should.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Reading the certificate authorities takes 20 ms, and each gateway that a test starts would read them.
 httpx.create_ssl_context = cache(httpx.create_ssl_context)
 TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined]

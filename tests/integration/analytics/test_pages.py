@@ -12,11 +12,6 @@ from tests.records import record_of
 PASSWORD = "a long enough passphrase"
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def member(alice: Tenant, state_redis: "redis.Redis") -> User:
     user = User.objects.create_user("bob@example.com", PASSWORD)

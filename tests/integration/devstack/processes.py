@@ -8,7 +8,7 @@ from typing import TypeVar
 import psutil
 
 Found = TypeVar("Found")
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
 
 
 def eventually(look: Callable[[], Found | None]) -> Found:

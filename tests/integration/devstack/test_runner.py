@@ -31,6 +31,8 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(project: Path, home: Path) -> Iterator[Run]:
     started: list[subprocess.Popen[str]] = []
+    # Where hangups are ignored (nohup), children would ignore them too.
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     removed = ("DATABASE_URL", "REDIS_CACHE_URL", "REDIS_STATE_URL")
     clean = {name: value for name, value in os.environ.items() if name not in removed}
 
@@ -48,6 +50,7 @@ def run(project: Path, home: Path) -> Iterator[Run]:
         return process
 
     yield start
+    signal.signal(signal.SIGHUP, ignored)
     for process in started:
         process.terminate()
         if process.stdout and not process.stdout.closed:

@@ -69,7 +69,7 @@ class Deployment:
             env=self.environment(name),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 
@@ -89,6 +89,10 @@ class Deployment:
         finally:
             end(process.pid, signal.SIGKILL)
             process.wait()
+
+    def has_said(self, name: str, words: str) -> bool:
+        """Tell whether a service's log has these words; looking at its health before it has begun costs seconds."""
+        return words in (self.volumes / f"{name}.log").read_text()
 
     def is_healthy(self, name: str, process: "subprocess.Popen[bytes]") -> bool:
         """Run the service's own health check; fails the test if the process is gone."""
@@ -215,30 +219,32 @@ def test_web_answers_and_drains(deployment: Deployment) -> None:
             assert client.get("/login/").status_code == 301
             assert client.post("/chat", json={"prompt": "Hi"}).status_code == 403
         process.terminate()
-        assert process.wait(30) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+        assert process.wait(120) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 def test_ingest_reads_and_stops_when_it_is_told(deployment: Deployment) -> None:
     with deployment.running("ingest") as process:
         eventually(lambda: deployment.is_healthy("ingest", process))
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_the_embedding_worker_answers_and_stops_when_it_is_told(deployment: Deployment) -> None:
     with deployment.running("worker") as process:
+        eventually(lambda: deployment.has_said("worker", "embedding worker ready"))
         eventually(lambda: deployment.is_healthy("worker", process))
         asked = deployment.run("web", "python", "manage.py", "doctor", "--only", "embedding_worker")
         assert asked.returncode == 0, asked.stdout
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_housekeeping_answers_and_stops_when_it_is_told(deployment: Deployment) -> None:
     with deployment.running("housekeeping") as process:
+        eventually(lambda: deployment.has_said("housekeeping", "[queues]"))
         eventually(lambda: deployment.is_healthy("housekeeping", process))
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_beat_keeps_its_schedule_in_its_volume_and_stops_when_it_is_told(deployment: Deployment) -> None:
@@ -246,7 +252,7 @@ def test_beat_keeps_its_schedule_in_its_volume_and_stops_when_it_is_told(deploym
         eventually(lambda: any((deployment.volumes / "beat").iterdir()))
         assert process.poll() is None
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_every_service_of_ours_is_run_by_a_test_here() -> None:
