@@ -91,7 +91,7 @@ class Deployment:
             process.wait()
 
     def has_said(self, name: str, words: str) -> bool:
-        """Tell whether a service's log has these words; looking at its health before it has begun costs seconds."""
+        """Tell whether a service's log has these words: to ask for its health earlier takes long."""
         return words in (self.volumes / f"{name}.log").read_text()
 
     def is_healthy(self, name: str, process: "subprocess.Popen[bytes]") -> bool:
