@@ -9,8 +9,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 20.0,
         "options": {"queue": "housekeeping", "expires": 20.0},
     },
-    "caching.cap_entries": {
-        "task": "caching.cap_entries",
+    "caching.evict": {
+        "task": "caching.evict",
         "schedule": 300.0,
         "options": {"queue": "housekeeping", "expires": 300.0},
     },

@@ -19,21 +19,8 @@ _INDEX_LOCK = 7_240_001
 # SKIP LOCKED: two sweepers share the work instead of waiting for each other.
 _DELETE_EXPIRED = """
 DELETE FROM caching_cacheentry WHERE (tenant_id, id) IN (
-    SELECT tenant_id, id FROM caching_cacheentry WHERE expires_at <= now()
+    SELECT tenant_id, id FROM caching_cacheentry WHERE expires_at <= now() AND NOT pinned
     ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
-"""
-
-_OVER_CAP = """
-SELECT entries.tenant_id, entries.kept - policy.max_entries
-FROM (SELECT tenant_id, count(*) AS kept FROM caching_cacheentry GROUP BY tenant_id) AS entries
-JOIN caching_cachepolicy AS policy ON policy.tenant_id = entries.tenant_id
-WHERE entries.kept > policy.max_entries
-"""
-
-_DELETE_OLDEST = """
-DELETE FROM caching_cacheentry WHERE (tenant_id, id) IN (
-    SELECT tenant_id, id FROM caching_cacheentry WHERE tenant_id = %s
-    ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)
 """
 
 _EMBEDDERS = "SELECT embedder_id, min(vector_dims(vector)) FROM caching_cacheentry GROUP BY embedder_id"
@@ -84,17 +71,6 @@ def delete_expired(*, batch: int = BATCH) -> int:
     return deleted
 
 
-def cap_entries(*, batch: int = BATCH) -> int:
-    """Delete the oldest entries of tenants that keep more than their policy allows; return how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OVER_CAP)
-        excesses: list[tuple[int, int]] = cursor.fetchall()
-    deleted = sum(_delete_oldest(tenant_id, excess, batch) for tenant_id, excess in excesses)
-    if deleted:
-        log.info("oldest entries deleted", extra={"entries": deleted, "tenants": len(excesses)})
-    return deleted
-
-
 def ensure_vector_indexes() -> list[str]:
     """Give every embedder that has entries its own indexes; return the embedders that got any.
 
@@ -117,13 +93,6 @@ def _execute(statement: str, values: list[int]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return int(cursor.rowcount)
-
-
-def _delete_oldest(tenant_id: int, excess: int, batch: int) -> int:
-    left = excess
-    while left > 0 and (count := _execute(_DELETE_OLDEST, [tenant_id, min(batch, left)])) > 0:
-        left -= count
-    return excess - left
 
 
 def _build_indexes(embedder_id: str, dimension: int) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import task_revoked
 
-from caching import embedding_frames, score_frames, sweeps, worker
+from caching import embedding_frames, eviction, score_frames, sweeps, worker
 from caching.cache_redis import REDIS_ERRORS, reply_key
 from caching.embedding_frames import EXPIRED
 
@@ -65,10 +65,10 @@ def sweep_expired() -> None:
     sweeps.delete_expired()
 
 
-@shared_task(name="caching.cap_entries", ignore_result=True)
-def cap_entries() -> None:
-    """Delete the oldest entries of tenants that keep more than their policy allows."""
-    sweeps.cap_entries()
+@shared_task(name="caching.evict", ignore_result=True)
+def evict() -> None:
+    """Delete what saves least per byte of tenants that keep more than their policy allows."""
+    eviction.evict()
 
 
 @shared_task(name="caching.ensure_vector_indexes", ignore_result=True)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from contextvars import Context
 
+from caching.embedding import EmbeddingUnavailable
 from caching.memory import BoundedMemory
 from caching.metrics import REFRESHES
 from caching.vectors import Vector
@@ -74,8 +75,21 @@ def _of_nobody(plan: Plan) -> Plan:
     return plan.of(Admission(arrival=Arrival.now(), caller=plan.call.admission.caller))
 
 
+async def _embedded(plan: Plan, parts: Parts) -> Vector | None:
+    if not plan.writes_similar:
+        return None
+    try:
+        return await parts.embedder.embed_patiently(plan.tenant_id, plan.prints.text)
+    except EmbeddingUnavailable:
+        return None
+
+
 async def _refresh(plan: Plan, parts: Parts, vector: Vector | None) -> None:
     report = CacheReport(status="refresh", reason="stale")
+    vector = vector or await _embedded(plan, parts)
+    plan = plan.judged(vector)
+    if not plan.writes:
+        return
 
     async def ask(began: float) -> asking.Asked | asking.Unanswered:
         return await asking.ask(plan, parts, report, None, began)

@@ -10,4 +10,9 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": EVERY_SECONDS,
         "options": {"queue": "housekeeping", "expires": EVERY_SECONDS},
     },
+    "gateway.note_savings": {
+        "task": "gateway.note_savings",
+        "schedule": 1800.0,
+        "options": {"queue": "housekeeping", "expires": 1800.0},
+    },
 }

@@ -180,18 +180,6 @@ def test_the_sweep_deletes_what_is_expired_in_batches(alice: Tenant, cache_redis
     assert CacheEntry.objects.get().id == kept
 
 
-def test_the_oldest_entries_beyond_a_tenants_cap_are_deleted(
-    alice: Tenant, charlie: Tenant, cache_redis: "redis.Redis"
-) -> None:
-    CachePolicy.objects.filter(tenant=alice).update(max_entries=2)
-    entries = [keep(alice, cache_redis, created_at=time.time() - 100 + age) for age in range(5)]
-    for _ in range(3):
-        keep(charlie, cache_redis)
-    assert sweeps.cap_entries(batch=2) == 3
-    assert set(CacheEntry.objects.filter(tenant=alice).values_list("id", flat=True)) == set(entries[3:])
-    assert CacheEntry.objects.filter(tenant=charlie).count() == 3
-
-
 def test_an_embedder_gets_one_vector_index(alice: Tenant, cache_redis: "redis.Redis") -> None:
     keep(alice, cache_redis)
     keep(alice, cache_redis)
