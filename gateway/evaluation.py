@@ -16,6 +16,7 @@ from caching.cacheability import Cacheability
 from caching.decision import CANDIDATES, Asked, Decision, Neighbour, Refuse, Serve, Verifier, decide
 from caching.embedder import Encoded, TextEncoder, Vector
 from caching.policy import CacheRules
+from caching.vectors import vector_of
 from gateway.errors import Refusal
 from gateway.planning import Plan, plan_call
 from gateway.scene import DEFAULT_KEY, Scene, default_scene
@@ -134,6 +135,10 @@ class FirstComeCache:
         if place is not None and self._expiries[place] > now and plan.reads_exact:
             return Verdict(
                 hit=True, of=place, similarity=1.0, score=1.0, reason="exact", seconds=question.seconds
+            )
+        if plan.withheld:
+            return Verdict(
+                hit=False, reason=plan.withheld, bypassed=not plan.writes, seconds=question.seconds
             )
         if question.vector is None or not plan.reads_similar:
             return Verdict(hit=False, reason=judged.reason, seconds=question.seconds)
@@ -272,7 +277,8 @@ def prepare(texts: Sequence[str], encoder: TextEncoder, rules: CacheRules, *, by
     """Plan and embed questions that are one user message each. bypass: False leaves the cacheability step out."""
     scene = default_scene(rules)
     planned = {text: _planned(text, scene, bypass=bypass) for text in dict.fromkeys(texts)}
-    ready = dict(zip(planned, with_vectors(list(planned.values()), encoder), strict=True))
+    embedded = with_vectors(list(planned.values()), encoder, judge_freshness=bypass)
+    ready = dict(zip(planned, embedded, strict=True))
     return [ready[text] for text in texts]
 
 
@@ -289,15 +295,19 @@ def _planned(text: str, scene: Scene, *, bypass: bool) -> Question:
     return Question(plan=plan, vector=None, seconds=time.perf_counter() - start)
 
 
-def with_vectors(questions: Sequence[Question], encoder: TextEncoder) -> list[Question]:
-    """Return the questions with the vectors of those that may use L2; a text is embedded once."""
+def with_vectors(
+    questions: Sequence[Question], encoder: TextEncoder, *, judge_freshness: bool = True
+) -> list[Question]:
+    """Return the questions with the vectors of those that may use L2, and with their freshness; a text is embedded
+    once."""
     due = [question.text for question in questions if question.plan.cacheability.semantic]
     texts = list(dict.fromkeys(due))
     encoded = dict(zip(texts, encoder.encode(texts), strict=True))
-    return [
+    embedded = [
         _with_vector(question, encoded[question.text]) if question.plan.cacheability.semantic else question
         for question in questions
     ]
+    return [_judged(each, encoder.embedder_id) for each in embedded] if judge_freshness else embedded
 
 
 def _with_vector(question: Question, encoded: Encoded) -> Question:
@@ -305,6 +315,14 @@ def _with_vector(question: Question, encoded: Encoded) -> Question:
         judged = replace(question.plan.cacheability, semantic=False, reason=encoded)
         return replace(question, plan=replace(question.plan, cacheability=judged))
     return replace(question, vector=_as_stored(encoded))
+
+
+def _judged(question: Question, embedder_id: str) -> Question:
+    """Return the question with its freshness, as a call has it that asks upstream."""
+    start = time.perf_counter()
+    vector = None if question.vector is None else vector_of(embedder_id, question.vector.tolist())
+    plan = question.plan.judged(vector)
+    return replace(question, plan=plan, seconds=question.seconds + time.perf_counter() - start)
 
 
 def _as_stored(vector: Vector) -> Vector:

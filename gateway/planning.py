@@ -93,7 +93,9 @@ class Plan:
     @property
     def _kind(self) -> Kind:
         """The kind of the question as far as it is known. A person's own question is ordinary in their own scope."""
-        if self.freshness is None or (self.freshness.kind == "personal" and "/user:" in self.cacheability.owner):
+        if self.freshness is None or (
+            self.freshness.kind == "personal" and "/user:" in self.cacheability.owner
+        ):
             return "slow"
         return self.freshness.kind
 

@@ -1,7 +1,5 @@
 """Measure what the caches would serve of labelled pairs or of a stream of questions."""
 
-import gzip
-import zlib
 from argparse import ArgumentParser
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,9 +15,8 @@ from caching.embedder import current_embedder_id, load_encoder
 from caching.policy import SemanticMode
 from caching.verifier import verifier_for
 from gateway.evaluation import Verdict, ask_pairs, ask_stream
+from gateway.labelled_rows import Row, read_rows
 from gateway.scene import default_rules
-
-Row = Mapping[str, Any]
 
 
 class Command(BaseCommand):
@@ -58,7 +55,7 @@ class Command(BaseCommand):
 
 
 def _measure_pairs(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[list[Row], Row]:
-    labelled = _read(path, {"a": str, "b": str, "same": int})
+    labelled = read_rows(path, {"a": str, "b": str, "same": int})
     pairs = [(row["a"], row["b"]) for row in labelled]
     verdicts = ask_pairs(
         pairs,
@@ -75,7 +72,7 @@ def _measure_pairs(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[lis
 
 
 def _measure_stream(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[list[Row], Row]:
-    labelled = _read(path, {"query": str, "class": object})
+    labelled = read_rows(path, {"query": str, "class": object})
     queries = [row["query"] for row in labelled]
     verdicts = ask_stream(
         queries,
@@ -144,26 +141,3 @@ def _share(part: int, whole: int) -> float | None:
 
 def _milliseconds(verdicts: Sequence[Verdict]) -> float | None:
     return 1000 * fmean(verdict.seconds for verdict in verdicts) if verdicts else None
-
-
-def _read(path: Path, fields: Mapping[str, type]) -> list[Row]:
-    """Read JSON lines, plain or gzip. Raises CommandError where a row lacks a field or has it of another type."""
-    try:
-        content = path.read_bytes()
-        lines = (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines()
-    except (OSError, EOFError, zlib.error) as error:
-        raise CommandError(f"{path}: {error}") from error
-    return [
-        _row(line, fields, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()
-    ]
-
-
-def _row(line: bytes, fields: Mapping[str, type], place: str) -> Row:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise CommandError(f"{place}: {error}") from error
-    for name, kind in fields.items():
-        if not isinstance(row, dict) or not isinstance(row.get(name), kind) or row[name] is None:
-            raise CommandError(f"{place}: {name!r} is missing or not {kind.__name__}")
-    return dict(row)
