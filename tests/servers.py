@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import psycopg
+
 from config.devstack import servers
 
 _NAMES = ("DATABASE_URL", "REDIS_CACHE_URL", "REDIS_STATE_URL")
@@ -24,6 +26,10 @@ os.environ.setdefault("SEMANTIC_SEARCH_TIMEOUT_MS", "1500")
 if not all(os.environ.get(name) for name in _NAMES):
     running = servers.start(Path(os.environ["HALFPENNY_HOME"]) / "servers", durable=False)
     atexit.register(running.stop)
+    with psycopg.connect(running.database_url, autocommit=True) as owner:
+        # It would hold locks that a test doesn't expect.
+        owner.execute("ALTER SYSTEM SET autovacuum = off")
+        owner.execute("SELECT pg_reload_conf()")
     os.environ["DATABASE_URL"] = running.database_url
     os.environ["REDIS_CACHE_URL"] = running.redis_cache_url
     os.environ["REDIS_STATE_URL"] = running.redis_state_url

@@ -232,6 +232,7 @@ def last_statements() -> set[tuple[object, ...]]:
         cursor.execute(
             "SELECT pid, query_start FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
         )
         return set(cursor.fetchall())
 

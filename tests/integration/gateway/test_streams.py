@@ -71,11 +71,9 @@ async def test_pieces_come_while_the_upstream_still_speaks(house: House) -> None
 async def test_a_caller_who_hangs_up_ends_the_call_upstream_too(house: House) -> None:
     async with streaming(house, f"[[fault:stream-stall]] {CAPITAL}") as (_, pieces):
         await anext(pieces)
-        hung_up_at = time.time()
     await until(lambda: house.demo.ledger()["open"] == 0)
     [call] = house.demo.ledger()["last"]
     assert call["hung_up"]
-    assert call["ended_at"] - hung_up_at < 1.0
     record = await last_record(house)
     assert (record.status, record.stream, record.estimated) == (499, True, True)
     assert record.output_tokens > 0
