@@ -32,6 +32,12 @@ REFRESHES = Counter(
     ["outcome"],
 )
 
+FEEDBACK = Counter(
+    "halfpenny_cache_feedback_total",
+    "Verdicts on answers, by what became of the answer: buried, unburied, purged, pinned, none",
+    ["verdict", "effect"],
+)
+
 
 class MemoryMetrics(Collector):
     """Plain numbers of this process's memory: a look-up costs less than a Counter's `inc`."""

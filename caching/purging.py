@@ -6,7 +6,7 @@ too long for it) can't be chosen so; `Purged.unsearched` tells how many those ar
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -135,13 +135,27 @@ def purge(tenant_id: int, selection: Selection, *, dry_run: bool) -> Purged:
     )
 
 
-def drop_exact(tenant_id: int, fingerprints: list[bytes]) -> None:
-    """Delete the answers to these very questions from L1. Raises CacheUnavailable."""
+def drop_copies(tenant_id: int, entry: UUID, *, at: Sequence[bytes] = (), but: bytes | None = None) -> int:
+    """Delete the entry's answer from L1, where other questions got it; return how many values went.
+
+    at: fingerprints of the questions to look at; none: all of the tenant's values are gone through. but: the
+    fingerprint that keeps it, the entry's own. Raises CacheUnavailable.
+    """
+    kept = None if but is None else answer_key(tenant_id, but).encode()
     try:
         with blocking_client() as client:
-            client.unlink(*(answer_key(tenant_id, fingerprint) for fingerprint in fingerprints))
+            places = [tuple(answer_key(tenant_id, fingerprint).encode() for fingerprint in at)]
+            dropped = 0
+            for keys in places if at else _in_batches(client, answer_keys(tenant_id)):
+                going = [
+                    key
+                    for key, answer in _answers(client, keys)
+                    if answer and answer.entry == entry and key != kept
+                ]
+                dropped += client.unlink(*going) if going else 0
     except REDIS_ERRORS as error:
         raise CacheUnavailable("connection") from error
+    return dropped
 
 
 def _purge_entries(tenant_id: int, selection: Selection, *, dry_run: bool) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 
-from gateway import cache_api, doors, embeddings_api, models_api, stats_api
+from gateway import cache_api, doors, embeddings_api, feedback_api, models_api, stats_api
 from gateway.rendering import COMPLETIONS
 from gateway.schemas import ChatAnswer, ChatCompletion, ChatRequest, CompletionRequest, ErrorBody
 
@@ -50,5 +50,6 @@ async def complete(request: HttpRequest, question: CompletionRequest) -> HttpRes
 
 api.add_router("", stats_api.router)
 api.add_router("", cache_api.router)
+api.add_router("", feedback_api.router)
 api.add_router("", models_api.router)
 api.add_router("", embeddings_api.router)

@@ -4,7 +4,7 @@
 
     401 invalid_api_key                unknown, malformed, revoked and expired keys alike
     403 model_not_allowed, denied_by_rule, scope_missing, https_required
-    404 model_not_found, not_found     405 method_not_allowed     400 bad_request
+    404 model_not_found, not_found, request_not_found     405 method_not_allowed     400 bad_request
     413 body_too_large    415 unsupported_media_type
     422 invalid_request                400 on /v1/* (what the SDKs expect)
         upstream_refused_request, context_length_exceeded, unsupported_parameter
@@ -69,6 +69,32 @@ CACHE_UNAVAILABLE = Refusal(
     code="cache_unavailable",
     message="The cache can't be reached at the moment; what is in Postgres is purged already.",
     retry_after_s=2,
+)
+
+FEEDBACK_UNAVAILABLE = Refusal(
+    status=503,
+    type="server_error",
+    code="cache_unavailable",
+    message="The cache can't be reached at the moment; please give the feedback again.",
+    retry_after_s=2,
+)
+
+UNKNOWN_REQUEST = Refusal(
+    status=404,
+    type="invalid_request_error",
+    code="request_not_found",
+    message="There is no such request, or it is more than a day old.",
+    param="request_id",
+    final=True,
+)
+
+UNRECORDED_REQUEST = Refusal(
+    status=404,
+    type="invalid_request_error",
+    code="request_not_found",
+    message="There is no such request; one of the last seconds may not be recorded yet.",
+    param="request_id",
+    retry_after_s=3,
 )
 
 EMBEDDER_UNAVAILABLE = Refusal(

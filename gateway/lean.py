@@ -30,7 +30,7 @@ AnswerRequest = Callable[[HttpRequest], Awaitable[HttpResponse]]
 #: Answered also without TLS: who asks is on the same network, and shows no key.
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 #: Everything that is asked with an API key, or by a machine that watches us.
-DATA_PLANE = frozenset({"/chat", "/stats", "/cache"}) | _PROBES
+DATA_PLANE = frozenset({"/chat", "/stats", "/cache", "/cache/feedback"}) | _PROBES
 #: All of it, addresses that aren't there included: SDKs are to see the error object.
 _OPENAI_ROUTES = "/v1/"
 

@@ -168,7 +168,10 @@ async def test_the_admin_knows_who_signed_in(signed_in: House) -> None:
     assert (await signed_in.client.get("/admin/")).status_code == 302
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/chat"), ("GET", "/stats"), ("DELETE", "/cache")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/chat"), ("GET", "/stats"), ("DELETE", "/cache"), ("POST", "/cache/feedback")],
+)
 async def test_a_session_is_no_key_so_other_sites_cannot_use_it(
     signed_in: House, method: str, path: str
 ) -> None:

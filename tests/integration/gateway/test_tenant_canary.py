@@ -1,5 +1,7 @@
 """A canary in every prompt of one tenant is never seen by the other, whichever endpoint it asks."""
 
+from typing import Any
+
 import pytest
 
 from caching.models import CacheEntry
@@ -12,7 +14,7 @@ CANARY = "canary-5d1e77"
 SECRET_QUESTION = f"What does the code word {CANARY} mean in our company?"
 
 #: Every route of the API, asked as the outsider; a new route fails the test until it is listed.
-ASKED = {
+ASKED: dict[str, tuple[str, dict[str, Any] | None]] = {
     "/chat": ("POST", {"prompt": SECRET_QUESTION.replace(CANARY, "zebra")}),
     "/v1/chat/completions": (
         "POST",
@@ -20,6 +22,7 @@ ASKED = {
     ),
     "/stats": ("GET", None),
     "/cache": ("DELETE", {"all": True, "dry_run": False}),
+    "/cache/feedback": ("POST", {"request_id": "{asked}", "verdict": "bad"}),
     "/v1/models": ("GET", None),
     "/v1/models/{model}": ("GET", None),
     "/v1/embeddings": ("POST", {"input": SECRET_QUESTION.replace(CANARY, "zebra")}),
@@ -32,15 +35,17 @@ async def test_every_route_is_asked_by_the_outsider() -> None:
 
 @pytest.mark.parametrize("path", ASKED)
 async def test_no_answer_to_the_outsider_holds_the_canary(house: House, path: str) -> None:
-    await house.ask(house.alice, SECRET_QUESTION)
+    asked = await house.ask(house.alice, SECRET_QUESTION)
     method, body = ASKED[path]
+    if body and "request_id" in body:
+        body = {**body, "request_id": asked["id"]}
     response = await house.client.request(
         method,
         path.format(model="small-1"),
         json=body,
         headers={"authorization": f"Bearer {house.charlie}"},
     )
-    assert response.status_code == 200, response.text
+    assert response.status_code == (404 if path == "/cache/feedback" else 200), response.text
     assert CANARY not in response.text
     assert CANARY not in str(response.headers)
 
