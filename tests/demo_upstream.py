@@ -110,7 +110,7 @@ def target(upstream_name: str) -> Target:
     )
 
 
-def within(seconds: float, *, connect_s: float = 2.0) -> Deadlines:
+def within(seconds: float, *, connect_s: float = 20.0) -> Deadlines:
     """Return the bounds of an attempt that begins now and has so many seconds."""
     return Deadlines(
         connect_s=connect_s,

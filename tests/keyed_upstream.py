@@ -14,7 +14,7 @@ import uvicorn
 from tests.demo_upstream import free_port
 
 Message = MutableMapping[str, Any]
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 
 
 @dataclass(kw_only=True)

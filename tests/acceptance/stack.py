@@ -57,11 +57,11 @@ class Stack:
         return dict(self.call("GET", "/stats").json()["totals"])
 
     def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.env["HALFPENNY_DATABASE_URL"], connect_timeout=5) as connection:
+        with psycopg.connect(self.env["HALFPENNY_DATABASE_URL"], connect_timeout=30) as connection:
             return connection.execute(query, arguments).fetchall()
 
     def cache(self) -> "redis.Redis":
-        return redis.Redis.from_url(self.env["HALFPENNY_REDIS_CACHE_URL"], socket_timeout=5)
+        return redis.Redis.from_url(self.env["HALFPENNY_REDIS_CACHE_URL"], socket_timeout=30)
 
     def signal(self, variable: str, number: signal.Signals) -> None:
         for pid in self.env[variable].split():

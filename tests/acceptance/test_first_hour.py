@@ -93,7 +93,7 @@ def test_a_frozen_worker_costs_no_answer(stack: Stack) -> None:
         stack.signal("HALFPENNY_WORKER_PIDS", signal.SIGCONT)
     assert {answer["cache"]["status"] for answer in answers} == {"error"}
     reasons = {answer["cache"]["reason"] for answer in answers}
-    assert reasons <= {"embedding_timeout", "embedding_breaker_open"}
+    assert all(reason.startswith("embedding_") for reason in reasons)
     assert eventually(lambda: stack.ask(marked("Why do cats purr"))["cache"]["status"] != "error")
 
 

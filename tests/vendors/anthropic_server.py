@@ -29,7 +29,7 @@ _TYPES = {
     413: "request_too_large",
     529: "overloaded_error",
 }
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from tests.demo_upstream import free_port
 from tests.vendors.gemini_rules import Refused, check_question
 
 _ROOT = Path(__file__).resolve().parents[2]
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 MODELS = ("gemini-3.8-flash", "gemini-2.5-flash")
 KEY = "AIza-canary-7d31f0a2"
 DAILY_KEY = "AIza-spent-for-today"
@@ -238,7 +238,7 @@ class RunningGemini:
 
     def ledger(self) -> list[dict[str, Any]]:
         """What it was asked: path, query, headers and body of each request."""
-        answer = httpx.get(f"http://127.0.0.1:{self.port}/ledger", timeout=10, trust_env=False)
+        answer = httpx.get(f"http://127.0.0.1:{self.port}/ledger", timeout=30, trust_env=False)
         return list(answer.raise_for_status().json())
 
 
@@ -253,14 +253,14 @@ def running_gemini() -> Iterator[RunningGemini]:
         yield RunningGemini(port=port)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/ledger", timeout=1, trust_env=False)
+            httpx.get(f"http://127.0.0.1:{port}/ledger", timeout=5, trust_env=False)
         except httpx.HTTPError:
             time.sleep(0.05)
         else:

@@ -55,7 +55,7 @@ def opened(request: pytest.FixtureRequest, demo: Demo) -> Open:
 
 async def test_an_answer_is_complete_and_counted(opened: Open) -> None:
     async with opened("") as side:
-        answer = await side.upstream.ask(target("small-1"), side.access, KEY, BODY, deadlines=within(10))
+        answer = await side.upstream.ask(target("small-1"), side.access, KEY, BODY, deadlines=within(60))
         assert answer.text == answer.message["content"] == "The capital of France is Paris."
         assert (answer.finish_reason, answer.estimated) == ("stop", False)
         assert (answer.usage.input_tokens, answer.usage.output_tokens) == (11, 7)
@@ -67,9 +67,9 @@ async def test_a_failure_is_raised_once_and_the_next_call_succeeds(opened: Open)
     async with opened("503") as side:
         model = target("fault:503:1")
         with pytest.raises(UpstreamFailure) as caught:
-            await side.upstream.ask(model, side.access, KEY, BODY, deadlines=within(10))
+            await side.upstream.ask(model, side.access, KEY, BODY, deadlines=within(60))
         assert (caught.value.kind, caught.value.status) == (FailureKind.OVERLOADED, 503)
-        assert (await side.upstream.ask(model, side.access, KEY, BODY, deadlines=within(10))).text
+        assert (await side.upstream.ask(model, side.access, KEY, BODY, deadlines=within(60))).text
         assert side.calls() == 2
 
 

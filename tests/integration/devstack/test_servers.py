@@ -27,7 +27,7 @@ time.sleep(600)
 
 
 def ask_redis(url: str) -> "redis.Redis":
-    return redis.Redis.from_url(url, socket_timeout=5, decode_responses=True)
+    return redis.Redis.from_url(url, socket_timeout=30, decode_responses=True)
 
 
 def test_servers_answer_keep_their_state_and_leave_nothing_behind(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_connection_failure(tmp
                 access(f"https://localhost:{port}/v1"),
                 key(),
                 {"messages": []},
-                deadlines=within(10),
+                deadlines=within(60),
             )
     await upstream.aclose()
     assert caught.value.kind is FailureKind.CONNECT

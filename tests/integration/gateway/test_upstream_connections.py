@@ -79,7 +79,7 @@ async def ask(
 ) -> UpstreamAnswer:
     body = {"messages": [{"role": "user", "content": "Hi"}], **fields}
     return await upstream.ask(
-        target("small-1"), access(server.base_url), key(secret), body, deadlines=within(10)
+        target("small-1"), access(server.base_url), key(secret), body, deadlines=within(60)
     )
 
 
@@ -245,5 +245,5 @@ async def test_a_cancelled_call_closes_its_connection(upstream: HttpxUpstream, s
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await server.ended.wait()
