@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from caching.embedder import EmbeddingFailed, TextEncoder
 from gateway.freshness_questions import ANCHORS, template_questions
@@ -35,6 +35,7 @@ _FALSE_ALARMS = 0.10
 _SURE_ALARMS = 0.02
 """Share of any set of ordinary questions that may be taken for live, or for personal: they lose the cache."""
 _EVEN = 0.5
+_COSTLY: tuple[Kind, ...] = ("live", "personal")
 _DIGITS = 6
 
 
@@ -251,7 +252,7 @@ def trained(
     """Return the outputs as the model's file holds them, and the figures for its card."""
     tested = unseen(sets, anchor_vectors, seed=seed, with_vector=with_vector)
     cut = _cut([each.dynamic[~each.of.dynamic] for each in tested if not each.of.ordinary], _FALSE_ALARMS)
-    sure = {kind: _sure_from(tested, kind, cut) for kind in ("live", "personal")}
+    sure: dict[Kind, float] = {kind: _sure_from(tested, kind, cut) for kind in _COSTLY}
     dynamic, kinds = (
         fit(sets, anchor_vectors, target=target, with_vector=with_vector) for target in ("dynamic", "kind")
     )

@@ -92,7 +92,7 @@ class Plan:
 
     @property
     def _kind(self) -> Kind:
-        """The kind of the question as far as it is known. A person's own question is ordinary in their own scope."""
+        """The question's kind as far as it is known. What is personal is ordinary in the person's own scope."""
         if self.freshness is None or (
             self.freshness.kind == "personal" and "/user:" in self.cacheability.owner
         ):

@@ -51,7 +51,9 @@ class Refresher:
             return
         self._resting.put(key, True, size=1, ttl_s=self._rest_s)
         # A context of its own: what traces the caller's request has nothing to do with it.
-        task = asyncio.create_task(_refresh(_of_nobody(plan), parts, vector), context=Context())
+        task = asyncio.create_task(
+            _refresh(_of_nobody(plan.judged(vector)), parts, vector), context=Context()
+        )
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
 
@@ -75,7 +77,8 @@ def _of_nobody(plan: Plan) -> Plan:
     return plan.of(Admission(arrival=Arrival.now(), caller=plan.call.admission.caller))
 
 
-async def _embedded(plan: Plan, parts: Parts) -> Vector | None:
+async def embedded(plan: Plan, parts: Parts) -> Vector | None:
+    """Return the vector of a question that nobody waits for; None if it needs or has none."""
     if not plan.writes_similar:
         return None
     try:
@@ -86,7 +89,7 @@ async def _embedded(plan: Plan, parts: Parts) -> Vector | None:
 
 async def _refresh(plan: Plan, parts: Parts, vector: Vector | None) -> None:
     report = CacheReport(status="refresh", reason="stale")
-    vector = vector or await _embedded(plan, parts)
+    vector = vector or await embedded(plan, parts)
     plan = plan.judged(vector)
     if not plan.writes:
         return

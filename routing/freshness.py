@@ -1,8 +1,8 @@
 """How long the answer to a question stays true: a learned score from 0 to 1, and the kind of question. Pure.
 
-A linear model over the flags of a question's wording (`routing.freshness_flags`) and its embedding. It was trained
-with cosines to anchor questions as further features; those are linear in the embedding, so they are folded into its
-weights: a score is one dot product per output. Weights belong to one embedder. Without its vector the flags alone
+A linear model over the flags of a question's wording (`routing.freshness_flags`) and its embedding. Cosines to
+anchor questions were further features in training; they are linear in the embedding and folded into its weights,
+so that a score is one dot product per output. Weights belong to one embedder. Without its vector the flags alone
 decide, by weights of their own.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 from routing.freshness_flags import NAMES, flags_of
 
 Kind = Literal["static", "slow", "live", "personal"]
-"""static: true for years. slow: changes now and then. live: depends on the moment. personal: depends on who asks."""
+"""static: true for years. slow: changes now and then. live: depends on the moment. personal: on who asks."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SHIPPED = Path(__file__).with_name("freshness_model.json")
@@ -51,7 +51,8 @@ class Output:
 
     def evidence(self, flags: Sequence[bool], values: Sequence[float]) -> float:
         """Return the log odds that the output stands for."""
-        return self.bias + sum(compress(self.flags, flags)) + sum(map(mul, self.vector, values))
+        of_vector: float = sum(map(mul, self.vector, values))
+        return self.bias + sum(compress(self.flags, flags)) + of_vector
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Measure the freshness score on questions of which is known whether their answers depend on now or on who asks."""
+"""Measure the freshness score on questions known to depend, or not, on now or on who asks."""
 
 from argparse import ArgumentParser
 from collections.abc import Sequence

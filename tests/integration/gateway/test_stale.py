@@ -286,7 +286,7 @@ async def test_refreshes_beyond_the_bound_are_left_to_the_next_caller(old: Old) 
 
 
 async def test_what_is_kept_past_its_time_is_deleted_soon_after_its_window(old: Old) -> None:
-    await old.allow(ttl_seconds=100, stale_while_revalidate_seconds=50, stale_on_error_seconds=200)
+    await old.allow(static_ttl_seconds=100, stale_while_revalidate_seconds=50, stale_on_error_seconds=200)
     await old.house.ask(old.house.alice, CAPITAL)
     entry = await CacheEntry.objects.aget(tenant=old.house.tenant)
     kept_s = (entry.expires_at - entry.created_at).total_seconds()
