@@ -51,9 +51,7 @@ class Refresher:
             return
         self._resting.put(key, True, size=1, ttl_s=self._rest_s)
         # A context of its own: what traces the caller's request has nothing to do with it.
-        task = asyncio.create_task(
-            _refresh(_of_nobody(plan.judged(vector)), parts, vector), context=Context()
-        )
+        task = asyncio.create_task(_refresh(_of_nobody(plan), parts, vector), context=Context())
         self._under_way[key] = task
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
 
