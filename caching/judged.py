@@ -15,7 +15,7 @@ from tenants.database import TenantDatabase, within
 
 Origin = Literal["audit", "shadow", "near_miss", "feedback"]
 Label = Literal["same", "different", "unsure"]
-Method = Literal["exact", "normalised", "embedding", "judge", "caller", "staff"]
+Method = Literal["", "exact", "normalised", "embedding", "judge", "caller", "staff"]
 
 #: Verdict of a pair that only the floor raised by audits refused: it would be served at the staff's.
 TUNED_FLOOR = "tuned_floor"
@@ -44,6 +44,10 @@ SELECT count(*) FILTER (WHERE label IN ('same', 'different')), count(*) FILTER (
 FROM caching_judgedpair
 WHERE tenant_id = %(tenant)s AND created_at >= %(since)s AND origin = 'audit' AND verdict = 'serve'
     AND embedder_id = %(embedder)s AND verifier = %(verifier)s AND (mode = 'balanced') = %(balanced)s
+"""
+
+_BY_STAFF = """
+SELECT pinned OR edited_at IS NOT NULL FROM caching_cacheentry WHERE tenant_id = %(tenant)s AND id = %(entry)s
 """
 
 
@@ -114,6 +118,9 @@ class JudgedPairs(Protocol):
     async def standing(self, tenant_id: int, basis: Basis) -> Standing:
         """Return how far the tenant's audits of hits on this basis have come."""
 
+    async def is_by_staff(self, tenant_id: int, entry: UUID) -> bool:
+        """Return whether staff wrote or pinned the entry's answer."""
+
 
 class PostgresJudgedPairs:
     """Judged pairs in Postgres."""
@@ -137,6 +144,10 @@ class PostgresJudgedPairs:
         ((judged, wrong, spent),) = await self._ask(tenant_id, _STANDING, values)
         return Standing(judged=judged, wrong=wrong, spent_nano=int(spent))
 
+    async def is_by_staff(self, tenant_id: int, entry: UUID) -> bool:
+        rows = await self._ask(tenant_id, _BY_STAFF, {"tenant": tenant_id, "entry": entry})
+        return any(by_staff for (by_staff,) in rows)
+
     async def _ask(
         self, tenant_id: int, statement: LiteralString, values: dict[str, object]
     ) -> Sequence[tuple[Any, ...]]:
@@ -158,6 +169,8 @@ def month_of(moment: datetime) -> datetime:
 
 def _columns(pair: NewPair) -> dict[str, object]:
     now = datetime.now(UTC)
+    # Postgres takes no NUL in text.
+    question, stored_question = (text.replace("\0", "") for text in (pair.question, pair.stored_question))
     return {
         "id": uuid4(),
         "tenant": pair.tenant_id,
@@ -166,8 +179,8 @@ def _columns(pair: NewPair) -> dict[str, object]:
         "entry": pair.entry,
         "scope": pair.scope,
         "embedder": pair.embedder_id,
-        "question": pair.question,
-        "stored_question": pair.stored_question,
+        "question": question,
+        "stored_question": stored_question,
         "similarity": pair.similarity,
         "score": pair.verifier_score,
         "verifier": pair.verifier,

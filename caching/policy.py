@@ -1,6 +1,7 @@
 """Caching's parts of the policy snapshot."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 SemanticMode = Literal["off", "shadow", "strict", "balanced"]
@@ -39,6 +40,8 @@ class CacheRules:
     guard_coreference: bool
     guard_names: bool
     audits_enabled: bool
+    audit_budget_usd: Decimal
+    """For a month; judges included."""
     target_wrong_share: float
     """Of semantic hits; audits tighten the floor above it."""
     judge_model: str

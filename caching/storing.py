@@ -42,6 +42,8 @@ class Storer:
         self._asked = asked
         self._max_pending = max_pending
         self._pending: set[asyncio.Task[None]] = set()
+        self._entering: dict[tuple[int, bytes], asyncio.Task[None]] = {}
+        """Writes into L2 under way, by tenant and fingerprint."""
         self._semantic_writes = asyncio.Semaphore(_SEMANTIC_WRITES)
 
     def store(
@@ -65,7 +67,11 @@ class Storer:
         if exact:
             self._begin("exact", self._store_exact(tenant_id, prints.exact, answer))
         if semantic and prints.text:
-            self._begin("semantic", self._store_semantic(tenant_id, prints, answer, vector))
+            entering = self._begin("semantic", self._store_semantic(tenant_id, prints, answer, vector))
+            if entering is not None:
+                place = tenant_id, prints.exact
+                self._entering[place] = entering
+                entering.add_done_callback(lambda _: self._entering.pop(place, None))
 
     def copy_to_exact(self, tenant_id: int, prints: Fingerprints, answer: StoredAnswer) -> None:
         """Begin to keep a semantic hit's answer for exact hits too; entry and expiry stay the entry's."""
@@ -75,19 +81,36 @@ class Storer:
         """Begin to keep what a semantic hit was asked, for feedback; expires_at: the entry's, Unix seconds."""
         self._begin("asked", self._remember(tenant_id, request_id, hit, expires_at))
 
+    async def attach(
+        self, tenant_id: int, prints: Fingerprints, answer: StoredAnswer, vector: Vector, *, to: UUID
+    ) -> bool:
+        """Make a question that has just been stored an alias of another entry; waits for that.
+
+        Return False if there is no such entry. Raises SemanticUnavailable.
+        """
+        if entering := self._entering.get((tenant_id, prints.exact)):
+            await asyncio.wait({entering})
+        entry = NewEntry(
+            fingerprint=prints.exact, scope=prints.scope, vector=vector, question=prints.text, answer=answer
+        )
+        async with self._semantic_writes:
+            return await self._semantic.attach(tenant_id, entry, to=to)
+
     async def drain(self) -> None:
         """Wait for all writes that have begun, also those that they begin."""
         while self._pending:
             await asyncio.gather(*self._pending, return_exceptions=True)
 
-    def _begin(self, layer: str, write: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, layer: str, write: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
+        """Begin the write; None: there are too many."""
         if len(self._pending) >= self._max_pending:
             write.close()
             metrics.UNSTORED.labels(layer=layer, reason="overloaded").inc()
-            return
+            return None
         task = asyncio.create_task(_counted(layer, write))
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
+        return task
 
     async def _remember(self, tenant_id: int, request_id: UUID, hit: AskedHit, expires_at: float) -> None:
         async with asyncio.timeout(_EXACT_SECONDS):

@@ -1,7 +1,7 @@
 """The outside as the pipeline's stages see it: each part behind its own small protocol."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from analytics.record import FinishedCall
 from caching.coalescing import Flights
@@ -9,6 +9,7 @@ from caching.decision import Verifier
 from caching.embedding import Embedder
 from caching.exact import ExactStore
 from caching.memory import AnswerMemory
+from caching.recall import SimilarHit, SimilarRecall
 from caching.semantic import SemanticStore
 from caching.storing import Storer
 from caching.vectors import Vector
@@ -17,12 +18,25 @@ from gateway.attempts import RetryBudget, UpstreamHealth
 from gateway.planning import Plan
 from gateway.upstream import Upstream
 
+if TYPE_CHECKING:
+    from gateway.asking import Asked
+
 
 class Refreshes(Protocol):
     """What is served past its time is asked anew by it."""
 
     def begin(self, plan: Plan, parts: "Parts", vector: Vector | None = None) -> None:
         """Begin to ask the plan's question anew; never waits. vector: of the question, if known."""
+
+
+class Audits(Protocol):
+    """Finds out whether stored answers are right."""
+
+    def hit_served(self, plan: Plan, recalled: SimilarRecall, hit: SimilarHit, parts: "Parts") -> None:
+        """Take note of a semantic hit that was served; never waits."""
+
+    def answered(self, plan: Plan, recalled: SimilarRecall | None, asked: "Asked", parts: "Parts") -> None:
+        """Take note of upstream's answer, which a stored one may be compared with; never waits."""
 
 
 class Parts(Protocol):
@@ -44,6 +58,8 @@ class Parts(Protocol):
     def storer(self) -> Storer: ...
     @property
     def refresher(self) -> Refreshes: ...
+    @property
+    def auditor(self) -> Audits: ...
     @property
     def flights(self) -> Flights: ...
     @property

@@ -8,6 +8,8 @@
                                                                 allows, else a refusal that names no provider
     5. store           complete ordinary answers, not awaited   failed: counted, the caller has its answer
 
+Stored answers that were served, or might have been, are audited behind it (gateway.auditing).
+
 What 2 or 3 find past its time is served where the tenant allows, and asked anew behind (gateway.refreshing).
 
 A streamed answer goes to the caller through the relay while stage 4 still runs; the outcome comes at its end.
@@ -58,6 +60,7 @@ async def answer(
         else:
             storing.keep_copy(plan, similar.outcome.answer, parts)
         storing.remember(plan, similar, similar.outcome, parts)
+        parts.auditor.hit_served(plan, similar, similar.outcome, parts)
         return recalling.served_similar(plan, similar, similar.outcome)
 
     report = recalling.report_of_miss(plan, exact, similar)
@@ -70,4 +73,5 @@ async def answer(
         return recalling.served_on_error(plan, failed, exact, similar) or failed
 
     storing.keep(plan, asked, similar.vector if similar else None, parts)
+    parts.auditor.answered(plan, similar, asked, parts)
     return asking.answered(plan, asked, report)

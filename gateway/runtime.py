@@ -17,6 +17,7 @@ from caching.coalescing import Flights
 from caching.decision import Verifier
 from caching.embedding import CeleryEmbedder
 from caching.exact import RedisExactStore
+from caching.judged import PostgresJudgedPairs
 from caching.leases import RedisLeases
 from caching.memory import AnswerMemory
 from caching.semantic import PostgresSemanticStore
@@ -26,6 +27,9 @@ from caching.verifier import verifier_for
 from gateway import errors, pipeline, tracing
 from gateway.admission import Callers
 from gateway.attempts import RetryBudget
+from gateway.audit_pace import hits_by_records
+from gateway.auditing import Auditor
+from gateway.burying import bury
 from gateway.call import ChatCall, ChatOutcome
 from gateway.call_log import CallLog, call_log_of_settings
 from gateway.pipeline import Begun
@@ -57,6 +61,7 @@ class RunningParts:
     leases: RedisLeases
     flights: Flights
     refresher: Refresher
+    auditor: Auditor
     upstream: HttpxUpstream
     upstream_health: SharedHealth
     retry_budget: RetryBudget
@@ -126,6 +131,7 @@ class RunningParts:
     async def stop(self) -> None:
         """Write what is still to be written, then let go of every connection."""
         await self.refresher.stop()
+        await self.auditor.stop()
         await self.flights.close()
         await self.storer.drain()
         if self.ending:
@@ -193,6 +199,7 @@ def _make() -> RunningParts:
     exact, leases, embedder, asked = RedisExactStore(), RedisLeases(), CeleryEmbedder(), RedisAskedStore()
     semantic = PostgresSemanticStore(database)
     policies = PolicyStore()
+    answering: set[asyncio.Task[Any]] = set()
     return RunningParts(
         policies=policies,
         callers=Callers(policies),
@@ -209,6 +216,13 @@ def _make() -> RunningParts:
         leases=leases,
         flights=Flights(leases, exact),
         refresher=Refresher(),
+        auditor=Auditor(
+            PostgresJudgedPairs(database),
+            hits_by_records(database),
+            bury,
+            open_calls=lambda: len(answering),
+        ),
+        answering=answering,
         upstream=HttpxUpstream(),
         upstream_health=SharedHealth(),
         retry_budget=RetryBudget(),

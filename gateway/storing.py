@@ -1,5 +1,7 @@
 """The store stage: which answers are kept, for how long, and under which name."""
 
+from uuid import UUID
+
 from caching.answers import StoredAnswer
 from caching.asked import AskedHit
 from caching.personal import repeats_details
@@ -41,25 +43,32 @@ def keep_copy(plan: Plan, answer: StoredAnswer, parts: Parts) -> None:
 
 def remember(plan: Plan, recalled: SimilarRecall, hit: SimilarHit, parts: Parts) -> None:
     """Begin to keep what a semantic hit was asked, so that feedback about it can be understood."""
-    assert recalled.vector is not None
-    served = next((step for step in recalled.trail if step["verdict"] == "serve"), None)
     parts.storer.remember(
         plan.tenant_id,
         plan.call.admission.arrival.request_id,
-        AskedHit(
-            question=plan.prints.text,
-            stored_question=hit.question,
-            vector=recalled.vector,
-            scope=plan.prints.scope,
-            fingerprint=plan.prints.exact,
-            entry=hit.answer.entry,
-            similarity=hit.similarity,
-            mode=plan.rules.semantic_mode,
-            floor=plan.rules.least_similarity,
-            verifier=recalled.verifier or "",
-            verifier_score=served.get("score") if served else None,
-        ),
+        noted(plan, recalled, hit.answer.entry, hit.question, hit.similarity),
         expires_at=hit.answer.expires_at,
+    )
+
+
+def noted(
+    plan: Plan, recalled: SimilarRecall, entry: UUID, stored_question: str, similarity: float
+) -> AskedHit:
+    """Return what was asked, which entry was considered for it, and what that rests on."""
+    assert recalled.vector is not None
+    steps = [step for step in recalled.trail if step["entry"] == str(entry)]
+    return AskedHit(
+        question=plan.prints.text,
+        stored_question=stored_question,
+        vector=recalled.vector,
+        scope=plan.prints.scope,
+        fingerprint=plan.prints.exact,
+        entry=entry,
+        similarity=similarity,
+        mode=plan.rules.semantic_mode,
+        floor=plan.rules.least_similarity,
+        verifier=recalled.verifier or "",
+        verifier_score=next((step["score"] for step in steps if "score" in step), None),
     )
 
 

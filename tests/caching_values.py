@@ -1,6 +1,7 @@
 """Values of the caching tests."""
 
 import time
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -62,6 +63,7 @@ def rules(**fields: Any) -> CacheRules:
         "guard_coreference": True,
         "guard_names": False,
         "audits_enabled": True,
+        "audit_budget_usd": Decimal(5),
         "target_wrong_share": 0.02,
         "judge_model": "",
         "max_turns": 8,
