@@ -1,6 +1,8 @@
 """Reads of the caches' tables; blocking."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count
@@ -61,6 +63,34 @@ def cache_stats(tenant_id: int | None) -> CacheStats:
         by_model=by_model,
         exact_keys=_exact_keys(tenant_id),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WornEntry:
+    """An entry that is asked for and whose time is running out."""
+
+    question: str
+    fingerprint: bytes
+    request_id: UUID
+    """Of the call that it was made for."""
+    tags: tuple[str, ...]
+
+
+def worn_entries(tenant_id: int, key_public_id: str, *, before: datetime) -> list[WornEntry]:
+    """Return a key's entries that saved something lately and turn stale before that moment, the best first."""
+    entries = CacheEntry.objects.filter(
+        tenant_id=tenant_id, key_public_id=key_public_id, saved_nano__gt=0, alias_of=None, pinned=False
+    ).order_by("-saved_nano", "id")
+    return [
+        WornEntry(
+            question=entry.question,
+            fingerprint=bytes(entry.fingerprint),
+            request_id=entry.request_id,
+            tags=tuple(entry.tags),
+        )
+        for entry in entries
+        if (entry.answer.get("fresh_until") or entry.expires_at.timestamp()) < before.timestamp()
+    ]
 
 
 def _stored_bytes(tenant_id: int | None) -> int:

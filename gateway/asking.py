@@ -105,7 +105,7 @@ async def ask(
     upstream_ms = (time.monotonic() - began) * 1000
     if isinstance(result, Answered):
         return Asked(
-            answer=_answer(plan, result),
+            answer=answer_of(plan, result),
             choices=result.answer.choices,
             upstream_ms=upstream_ms,
             first_token_ms=result.answer.first_token_ms,
@@ -183,7 +183,8 @@ async def partial_of(relay: Relay) -> tuple[PartialAnswer | None, int]:
     return partial, cost_of(opening.target, usage)
 
 
-def _answer(plan: Plan, result: Answered) -> StoredAnswer:
+def answer_of(plan: Plan, result: Answered) -> StoredAnswer:
+    """Return an answer that was given now, in the form that the caches keep."""
     given = result.answer
     now = time.time()
     times = lifetime(now, plan.ttl_s, window_s=plan.rules.stale_window_s)
