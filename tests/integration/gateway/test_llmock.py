@@ -106,8 +106,8 @@ def add_provider(vendor: Vendor, base_url: str) -> None:
         upstream_name=MODELS[vendor],
         tier=Model.Tier.CHEAP,
         first_token_seconds=1.0,
-        between_chunks_seconds=0.5,
-        total_seconds=10.0,
+        between_chunks_seconds=1.0,
+        total_seconds=20.0,
     )
 
 
