@@ -1,156 +1,145 @@
-"""Finds out whether two short English texts say the opposite of each other. Pure."""
+"""Finds out whether two English texts say the opposite of each other. Pure."""
 
 import re
-import unicodedata
+from collections import Counter
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 
-#: Longer texts hold several statements, so that the parity of their negations says nothing.
+from caching.opposites import COMPOUNDS, opposites_between
+from caching.roles import FILLING, roles_swapped
+from caching.stems import stem_of, words_in, words_of
+
+#: Longer texts hold several statements, so that the parity of their negations says nothing ...
 MOST_WORDS = 25
+#: ... unless they differ in so few words that they are the same statements.
+_MOST_DIFFERENT = 6
+#: Longer ones aren't compared word by word at all.
+_MOST_COMPARED = 1_000
+
+#: How much of their words two texts share at least if one denies the other; else a negation is a turn of speech.
+_LEAST_COMMON = 1 / 3
 
 _NEGATIONS = frozenset(
     {
-        "not", "no", "never", "none", "nobody", "nothing", "nowhere", "neither", "nor", "without", "cannot",
+        "not", "no", "non", "never", "none", "nobody", "nothing", "nowhere", "neither", "nor", "without", "cannot",
         "cant", "dont", "doesnt", "didnt", "isnt", "arent", "wasnt", "werent", "wont", "wouldnt", "shouldnt",
         "couldnt", "hasnt", "havent", "hadnt", "aint", "lack", "lacks", "lacking", "except", "excluding",
     }
 )  # fmt: skip
 #: These deny nothing: "... or not?", "not only".
-_EMPTY_NEGATIONS = re.compile(r"\b(?:why or why not|or not|or no|if not|not only|not just|no matter)\b")
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-_NEGATING_PREFIXES = ("un", "in", "im", "ir", "il", "dis", "non", "mis", "de")
-
-#: Two sides of a scale each; a word of one side against a word of the other turns the meaning around.
-_OPPOSITES = """
-    increase raise gain grow boost rise maximize expand | decrease reduce lower lose lessen minimize cut fall
-    more most | less least fewer
-    good better best great positive | bad worse worst terrible poor negative
-    buy purchase acquire | sell
-    before prior | after
-    start begin open launch enable activate | stop end finish close quit cease disable deactivate cancel
-    add insert include attach install create | remove delete exclude detach uninstall destroy erase
-    allow permit let accept approve | forbid prohibit prevent deny reject refuse decline ban block avoid
-    love like enjoy | hate dislike detest
-    win | lose
-    up above over upper | down below under beneath
-    high tall | low short
-    long | short brief
-    big large huge | small little tiny
-    fast quick rapid | slow
-    hot warm | cold cool
-    easy simple | hard difficult complicated complex tough
-    cheap inexpensive affordable | expensive costly
-    strong | weak
-    rich wealthy | poor
-    young | old elderly
-    new | old used
-    safe secure | dangerous risky harmful
-    legal lawful | illicit
-    true right correct | false wrong
-    happy glad cheerful | sad depressed miserable
-    male man men boy husband father son brother | female woman women girl wife mother daughter sister
-    always | rarely seldom
-    push | pull
-    import | export
-    encrypt encode | decrypt decode
-    borrow | lend
-    arrive come enter | leave depart exit go
-    early | late
-    first | last
-    majority | minority
-    maximum max | minimum min
-    advantage benefit pro pros | disadvantage drawback con cons
-    success succeed | failure fail
-    healthy | sick ill
-    brave courageous | cowardly fearful timid scared
-    calm relaxed | anxious nervous stressed
-    optimistic hopeful | pessimistic hopeless
-    humble modest | arrogant proud
-    generous | selfish stingy greedy
-    smart intelligent clever wise | stupid dumb foolish
-    beautiful pretty handsome attractive | ugly
-    polite | rude
-    lazy | hardworking productive active diligent
-    visible | hidden
-    public | private
-    inside indoor internal | outside outdoor external
-    light bright | dark heavy
-    full | empty
-    wet | dry
-    thick fat | thin slim
-    deep | shallow
-    loud noisy | quiet silent
-    clean | dirty
-    rough | smooth gentle
-    ancient | modern
-    guilty | innocent
-    ascending | descending
-    lock | unlock
-    ally friend | enemy
-    remember | forget
-    build | demolish
-    pass | fail
-    north northern | south southern
-    east eastern | west western
-    left | right
-    front | back rear
-    income revenue | expense expenditure
-    profit | loss
-    credit | debit
-    deposit | withdraw withdrawal
-    hire employ | fire dismiss
-    love | hatred
-    day | night
-    birth born | death die
-"""
+_EMPTY_NEGATIONS = re.compile(
+    r"^\s*no,|\b(?:why or why not|or not|or no|if not|not only|not just|no matter)\b", re.IGNORECASE
+)
+#: What used to be is not any more.
+_PAST = re.compile(r"\bused? to be\b", re.IGNORECASE)
+#: What may be said instead of a negation: "how do I avoid", "it failed to", "still waiting for".
+_SOFT_NEGATIONS = frozenset(
+    stem_of(word)
+    for word in words_in(
+        "avoid stop prevent quit fail unable refuse decline reject hardly barely rid instead rather "
+        "unless deny ban block forbid miss wrong problem trouble issue pending wait broke broken lost "
+        "impossible"
+    )
+)
+#: How much there is of something: these turn around what they go with, as negations do.
+_MORE = frozenset(
+    stem_of(word)
+    for word in words_in(
+        "more most extra increase raise gain grow boost rise rose higher highest maximize maximise expand "
+        "heighten escalate enhance greater"
+    )
+)
+_LESS = frozenset(
+    stem_of(word)
+    for word in words_in(
+        "less least fewer fewest decrease reduce lower lowest lose lost lessen minimize minimise cut fall "
+        "fell shrink diminish decline drop weaken"
+    )
+)
+_PARTICLE_VERBS = words_in(
+    "log sign turn switch power opt check zoom move speed slow break make put take lay breathe pick drop pay"
+)
+_PARTICLES = frozenset({"in", "out", "on", "off", "up", "down"})
+#: How far behind its verb a particle may stand: turn the lights off.
+_PARTICLE_REACH = 4
 
 
 def polarity_agrees(a: str, b: str) -> bool:
-    """Whether an even number of negations and opposites lies between two texts (longer ones always agree)."""
+    """Whether an even number of negations, opposites and changed roles lies between two texts.
+
+    Two opposites without a negation don't cancel each other: a hot summer, a cold winter. Texts of more than
+    25 words agree unless they differ in a few words only.
+    """
     ours, theirs = _words(a), _words(b)
-    if max(len(ours), len(theirs)) > MOST_WORDS:
+    if not _are_comparable(ours, theirs) or "".join(ours) == "".join(theirs):
         return True
-    turns = _negations(ours) + _negations(theirs) + _opposites(set(ours), set(theirs))
-    return turns % 2 == 0
+    negated = abs(_negations(ours) - _negations(theirs))
+    ours_only, theirs_only = _different_stems(ours, theirs)
+    more_or_less = _turned(ours_only, theirs_only)
+    if more_or_less:
+        ours_only, theirs_only = ours_only - _MORE - _LESS, theirs_only - _MORE - _LESS
+    opposites = opposites_between(ours_only, theirs_only)
+    turns = negated + more_or_less + roles_swapped(ours, theirs)
+    if opposites == 0 and turns == negated % 2 == 1:
+        return _is_said_softly(ours, theirs) or not _have_much_in_common(ours, theirs)
+    return turns > 0 and (turns + opposites) % 2 == 0 if opposites > 1 else (turns + opposites) % 2 == 0
 
 
 def _words(text: str) -> list[str]:
-    text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
-    return _WORD.findall(_EMPTY_NEGATIONS.sub(" ", text))
+    return words_of(_PAST.sub("not be", _EMPTY_NEGATIONS.sub(" ", text)))
 
 
-def _negations(words: list[str]) -> int:
-    return sum(word in _NEGATIONS or word.endswith("n't") for word in words)
+def _are_comparable(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    longest = max(len(ours), len(theirs))
+    if longest <= MOST_WORDS:
+        return True
+    if longest > _MOST_COMPARED:
+        return False
+    ours_counted, theirs_counted = Counter(ours), Counter(theirs)
+    different = (ours_counted - theirs_counted) + (theirs_counted - ours_counted)
+    return different.total() <= _MOST_DIFFERENT
 
 
-def _opposites(a: set[str], b: set[str]) -> int:
-    """Count the opposites between two sets of words; words that both have are left out."""
-    only_a, only_b = {_stem(word) for word in a - b}, {_stem(word) for word in b - a}
-    only_a, only_b = only_a - only_b, only_b - only_a
-    listed = sum(
-        bool((only_a & left and only_b & right) or (only_a & right and only_b & left))
-        for left, right in _OPPOSITE_STEMS
+def _negations(words: Collection[str]) -> int:
+    return sum(map(_is_negation, words))
+
+
+def _different_stems(ours: Sequence[str], theirs: Sequence[str]) -> tuple[set[str], set[str]]:
+    ours_stems, theirs_stems = _stems(ours), _stems(theirs)
+    return ours_stems - theirs_stems, theirs_stems - ours_stems
+
+
+def _stems(words: Sequence[str]) -> set[str]:
+    """Return the stems of words and of verbs with their particles: turn_on."""
+    pairs = COMPOUNDS.intersection(map("_".join, pairwise(words)))
+    for place, word in enumerate(words):
+        if word in _PARTICLE_VERBS:
+            behind = words[place + 1 : place + 1 + _PARTICLE_REACH]
+            pairs |= {f"{word}_{particle}" for particle in behind if particle in _PARTICLES}
+    return {stem_of(word) for word in (*words, *pairs)}
+
+
+def _turned(ours: set[str], theirs: set[str]) -> int:
+    return min(len(ours & _MORE), len(theirs & _LESS)) + min(len(ours & _LESS), len(theirs & _MORE))
+
+
+def _is_said_softly(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether the text with fewer negations has another word for one: avoid, unable, still waiting."""
+    fewer, more = sorted((ours, theirs), key=_negations)
+    return not _SOFT_NEGATIONS.isdisjoint(
+        {stem_of(word) for word in fewer} - {stem_of(word) for word in more}
     )
-    return listed + _prefixed(only_a, only_b) + _prefixed(only_b, only_a)
 
 
-def _prefixed(words: set[str], others: set[str]) -> int:
-    """Count the words whose negation by prefix is among the others: happy, unhappy."""
-    return sum(
-        len(word) >= 3 and any(prefix + word in others for prefix in _NEGATING_PREFIXES) for word in words
-    )
+def _have_much_in_common(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+    """Whether two texts share so many words that a negation denies what the other says."""
+    mine, others = _contents(ours), _contents(theirs)
+    return len(mine & others) >= _LEAST_COMMON * len(mine | others)
 
 
-def _stem(word: str) -> str:
-    """Cut English endings, roughly; both sides of a comparison are cut alike."""
-    for ending in ("ingly", "ing", "edly", "ed", "ies", "es", "s", "ly"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word.removesuffix(ending)
-            break
-    if len(word) > 3 and word[-1] == word[-2]:
-        word = word[:-1]
-    return word.removesuffix("e") if len(word) > 3 else word
+def _contents(words: Sequence[str]) -> set[str]:
+    return {stem_of(word) for word in words if not _is_negation(word) and word not in FILLING}
 
 
-_OPPOSITE_STEMS = tuple(
-    (frozenset(map(_stem, left.split())), frozenset(map(_stem, right.split())))
-    for left, right in (line.split("|") for line in _OPPOSITES.strip().splitlines())
-)
+def _is_negation(word: str) -> bool:
+    return word in _NEGATIONS or word.endswith("n't")

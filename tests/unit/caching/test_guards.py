@@ -1,110 +1,91 @@
+import sys
+from types import FrameType
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from caching.guards import GUARDS, compare_names, compare_numbers, compare_polarity
+from caching.guards import GUARDS, Guard, compare_names, compare_numbers
+from tests.caching_values import rules
 
-SAME_NUMBERS = [
-    ("A loan of 1,000,000", "A loan of one million"),
-    ("250000 people", "two hundred and fifty thousand people"),
-    ("Earn 10k a month", "Earn 10,000 a month"),
-    ("the 21st century", "the twenty-first century"),
-    ("World War II", "World War 2"),
-    ("Meet at 5:30 pm", "Meet at 17:30"),
-    ("Meet at 5pm", "Meet at 5 p.m. sharp"),
-    ("due on 2024-03-05", "due on March 5, 2024"),
-    ("due on 5 Mar 2024", "due on 5 March 2024"),
-    ("weighs 3.50 kg", "weighs 3.5kg"),
-    ("10% off", "10 percent off"),
-    ("$5 a day", "5 dollars a day"),
-    ("iPhone 12 case", "case for iPhone12"),
-    ("\uff11\uff12 eggs", "12 eggs"),
-    ("\u0661\u0662 eggs", "12 eggs"),
-    ("Which one is better?", "Which is better?"),
-    ("One apple", "1 apple"),
-    ("What should I do first?", "What should I do?"),
-    ("May I ask?", "Could I ask?"),
-    ("100 dollars", "100"),
-    ("March on Rome", "Walk to Rome"),
-    ("no numbers", "none here"),
-]
-
-OTHER_NUMBERS = [
-    ("3 apples and 4 pears", "3 apples and 5 pears"),
-    ("3 apples and 3 pears", "3 apples and pears"),
-    ("twenty days", "thirty days"),
-    ("lost 5 games", "lost games"),
-    ("Python 3.11", "Python 3.12"),
-    ("at -5 degrees", "at 5 degrees"),
-    ("due in March", "due in April"),
-    ("due on 5 May", "due on 5 June"),
-    ("at 9:00", "at 10:00"),
-    ("at 9 am", "at 9 pm"),
-    ("5 thousand", "5 million"),
-    ("the third law", "the second law"),
-    ("World War I", "World War II"),
-    ("one day", "two days"),
-]
-
-
-@pytest.mark.parametrize(("a", "b"), SAME_NUMBERS)
-def test_the_same_numbers_agree_in_any_notation(a: str, b: str) -> None:
-    assert compare_numbers(a, b) is None
-    assert compare_numbers(b, a) is None
-
-
-@pytest.mark.parametrize(("a", "b"), OTHER_NUMBERS)
-def test_other_numbers_refuse(a: str, b: str) -> None:
-    assert compare_numbers(a, b) == "numbers"
-    assert compare_numbers(b, a) == "numbers"
-
-
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [("5 kg of rice", "5 lbs of rice"), ("20 USD", "€20"), ("for 3 days", "for 3 weeks"), ("2gb", "2tb")],
+WORDS = st.sampled_from(
+    [
+        *(
+            "how",
+            "do",
+            "I",
+            "not",
+            "turn",
+            "off",
+            "apples",
+            "before",
+            "after",
+            "from",
+            "to",
+            "Paris",
+            "Rome",
+            "it",
+        ),
+        *(
+            "he",
+            "she",
+            "son",
+            "never",
+            "can't",
+            "unsafe",
+            "B2B",
+            "foo_bar",
+            '"so"',
+            "'it'",
+            "3",
+            "three",
+            "$5",
+        ),
+        *("5kg", "half", "a", "hundred", "1,000", "3.10", "10:30", "January"),
+    ]
 )
-def test_other_units_refuse(a: str, b: str) -> None:
-    assert compare_numbers(a, b) == "units"
-    assert compare_numbers(b, a) == "units"
+TEXTS = st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=60)
+each_guard = pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
 
 
-SAME_POLARITY = [
-    ("Why is it safe?", "Why is it not unsafe?"),
-    ("Is it not possible?", "Isn’t it possible?"),
-    ("How do I get less unhappy?", "How do I get more happy?"),
-    ("Should I go or not?", "Should I go?"),
-    ("How can I raise my income?", "How can I increase my income?"),
-    ("How do I live without sugar?", "How do I live with no sugar?"),
-    ("Compare buying and selling", "Compare selling and buying"),
-    ("Is it easy to buy a house before winter?", "Is buying a house before winter simple?"),
-]
-
-OPPOSITE = [
-    ("Can dogs eat grapes?", "Can't dogs eat grapes?"),
-    ("Which foods are healthy?", "Which foods are unhealthy?"),
-    ("How do I gain weight?", "How do I lose weight?"),
-    ("Should I eat before running?", "Should I eat after running?"),
-    ("How do I enable cookies?", "How do I disable cookies?"),
-    ("What is legal here?", "What is illegal here?"),
-    ("Is it the best phone?", "Is it the worst phone?"),
-    ("Can I travel with a visa?", "Can I travel without a visa?"),
-    ("What should I do?", "What should I never do?"),
-]
+@each_guard
+@given(a=TEXTS, b=TEXTS)
+def test_guards_do_not_mind_which_question_comes_first(guard: Guard, a: str, b: str) -> None:
+    assert guard.refusal(a, b) == guard.refusal(b, a)
 
 
-@pytest.mark.parametrize(("a", "b"), SAME_POLARITY)
-def test_an_even_number_of_turns_agrees(a: str, b: str) -> None:
-    assert compare_polarity(a, b) is None
-    assert compare_polarity(b, a) is None
+@each_guard
+@given(text=TEXTS)
+def test_guards_never_refuse_the_same_text(guard: Guard, text: str) -> None:
+    assert guard.refusal(text, text) is None
 
 
-@pytest.mark.parametrize(("a", "b"), OPPOSITE)
-def test_an_odd_number_of_turns_refuses(a: str, b: str) -> None:
-    assert compare_polarity(a, b) == "polarity"
-    assert compare_polarity(b, a) == "polarity"
+PLAIN = st.lists(
+    st.sampled_from(
+        ["how", "do", "i", "wash", "two", "red", "cats", "in", "paris", "without", "40", "euros"]
+    ),
+    min_size=1,
+)
 
 
-def test_long_texts_are_not_judged_by_parity() -> None:
-    story = "the garden of the house was full of flowers and the gate stood open all the summer long so we went in"
-    assert compare_polarity(f"{story} and did not speak", f"{story} and did speak") is None
+@each_guard
+@given(words=PLAIN, end=st.sampled_from(["", "?", " !", "...", "?!"]))
+def test_guards_do_not_mind_capitals_and_marks_at_the_end(guard: Guard, words: list[str], end: str) -> None:
+    text = " ".join(words)
+    assert guard.refusal(text, text.capitalize() + end) is None
+    assert guard.refusal(text, text.upper() + end) is None
+
+
+NUMBERS = st.integers(2, 10**20)
+
+
+@given(numbers=st.lists(NUMBERS, min_size=1, max_size=6), data=st.data())
+def test_one_changed_number_is_always_refused(numbers: list[int], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(numbers) - 1))
+    other = data.draw(NUMBERS.filter(lambda number: number != numbers[place]))
+    changed = [*numbers[:place], other, *numbers[place + 1 :]]
+    a, b = (f"Ann buys {' pears and '.join(map(str, each))} plums" for each in (numbers, changed))
+    assert compare_numbers(a, b) == "numbers"
 
 
 @pytest.mark.parametrize(
@@ -135,5 +116,41 @@ def test_a_name_on_one_side_or_no_known_name_is_no_clash(a: str, b: str) -> None
     assert compare_names(a, b) is None
 
 
-def test_guards_have_names_of_their_own() -> None:
-    assert [guard.name for guard in GUARDS] == ["numbers", "polarity", "names"]
+def test_all_guards_but_names_are_on_unless_a_tenant_says_otherwise() -> None:
+    assert [guard.name for guard in GUARDS if not guard.is_on(rules())] == ["names"]
+
+
+HOSTILE = [
+    *("7", "1,1", "1.", "1/2 ", "12:30 ", "\u20ac5 ", "two hundred ", "half a ", "\u4e09", "#1 ", "B2"),
+    *("a-", "a_", "/x", '"', "'a", "`x", "not ", "from a to b ", "he she ", "New ", "happy unhappy "),
+]
+
+
+@each_guard
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_the_work_grows_no_faster_than_the_text(guard: Guard, piece: str) -> None:
+    short, long = (piece * (length // len(piece)) for length in (4_000, 8_000))
+    assert _calls(guard, long) <= 2.2 * _calls(guard, short) + 1_000
+
+
+def _calls(guard: Guard, text: str) -> int:
+    """Count the function calls that it takes to compare a text with a slightly longer one."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        guard.refusal(text, f"{text} x")
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@each_guard
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_forty_thousand_characters_are_compared(guard: Guard, piece: str) -> None:
+    text = piece * (40_000 // len(piece))
+    assert guard.refusal(text, text) is None
