@@ -163,3 +163,7 @@ def _by_tenant(queryset: QuerySet[CacheEntry]) -> dict[int, list[UUID]]:
     for tenant_id, entry in queryset.values_list("tenant_id", "id"):
         chosen.setdefault(tenant_id, []).append(entry)
     return chosen
+
+
+# Django looks for pages here only.
+from caching import admin_truth  # noqa: E402, F401

@@ -7,7 +7,7 @@ the web role (gateway.stats_api).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from django.db import connection
 from django.utils import timezone
@@ -114,7 +114,7 @@ def evidence_of(tenant_id: int, *, since: datetime | None = None, until: datetim
         return read_evidence(cursor.fetchall())
 
 
-def evidence_query(tenant_id: int, since: datetime, until: datetime) -> tuple[str, dict[str, Any]]:
+def evidence_query(tenant_id: int, since: datetime, until: datetime) -> tuple[LiteralString, dict[str, Any]]:
     """Return the statement and its values whose rows `read_evidence` reads."""
     return _STATEMENT, {"tenant": tenant_id, "since": since, "until": until, "band": BAND}
 

@@ -10,7 +10,7 @@ from psycopg import DataError
 from psycopg import Error as PsycopgError
 from psycopg_pool import PoolTimeout
 
-from caching.evidence import WINDOW
+from caching.evidence import WINDOW, Evidence, evidence_query, read_evidence
 from tenants.database import TenantDatabase, within
 
 Origin = Literal["audit", "shadow", "near_miss", "feedback"]
@@ -121,6 +121,9 @@ class JudgedPairs(Protocol):
     async def is_by_staff(self, tenant_id: int, entry: UUID) -> bool:
         """Return whether staff wrote or pinned the entry's answer."""
 
+    async def evidence(self, tenant_id: int, since: datetime, until: datetime) -> Evidence:
+        """Return what judged pairs of [since, until) say of the tenant's hits."""
+
 
 class PostgresJudgedPairs:
     """Judged pairs in Postgres."""
@@ -147,6 +150,10 @@ class PostgresJudgedPairs:
     async def is_by_staff(self, tenant_id: int, entry: UUID) -> bool:
         rows = await self._ask(tenant_id, _BY_STAFF, {"tenant": tenant_id, "entry": entry})
         return any(by_staff for (by_staff,) in rows)
+
+    async def evidence(self, tenant_id: int, since: datetime, until: datetime) -> Evidence:
+        text, values = evidence_query(tenant_id, since, until)
+        return read_evidence(await self._ask(tenant_id, text, values))
 
     async def _ask(
         self, tenant_id: int, statement: LiteralString, values: dict[str, object]

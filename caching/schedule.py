@@ -19,4 +19,14 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"queue": "housekeeping", "expires": 300.0},
     },
+    "caching.tune_floors": {
+        "task": "caching.tune_floors",
+        "schedule": 300.0,
+        "options": {"queue": "housekeeping", "expires": 300.0},
+    },
+    "caching.forget_judged": {
+        "task": "caching.forget_judged",
+        "schedule": 1800.0,
+        "options": {"queue": "housekeeping", "expires": 1800.0},
+    },
 }

@@ -23,6 +23,18 @@ DELETE FROM caching_cacheentry WHERE (tenant_id, id) IN (
     ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
 """
 
+# Figures are told of the last month, budgets of the running one.
+_BLANK_TEXTS = """
+UPDATE caching_judgedpair SET question = '', stored_question = '' WHERE id IN (
+    SELECT id FROM caching_judgedpair WHERE texts_until <= now() AND question <> ''
+    LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
+_DELETE_JUDGED = """
+DELETE FROM caching_judgedpair WHERE id IN (
+    SELECT id FROM caching_judgedpair WHERE created_at < now() - interval '100 days'
+    LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
+
 _EMBEDDERS = "SELECT embedder_id, min(vector_dims(vector)) FROM caching_cacheentry GROUP BY embedder_id"
 
 _VALID_INDEX = """
@@ -69,6 +81,17 @@ def delete_expired(*, batch: int = BATCH) -> int:
     if deleted:
         log.info("expired entries deleted", extra={"entries": deleted})
     return deleted
+
+
+def forget_judged(*, batch: int = BATCH) -> int:
+    """Blank the texts of judged pairs whose time is over, and delete pairs of long ago; return how many."""
+    changed = 0
+    for statement in (_BLANK_TEXTS, _DELETE_JUDGED):
+        while (count := _execute(statement, [batch])) > 0:
+            changed += count
+    if changed:
+        log.info("judged pairs forgotten", extra={"pairs": changed})
+    return changed
 
 
 def ensure_vector_indexes() -> list[str]:

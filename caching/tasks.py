@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import task_revoked
 
-from caching import embedding_frames, eviction, score_frames, sweeps, worker
+from caching import embedding_frames, eviction, score_frames, sweeps, tuning, worker
 from caching.cache_redis import REDIS_ERRORS, reply_key
 from caching.embedding_frames import EXPIRED
 
@@ -75,3 +75,15 @@ def evict() -> None:
 def ensure_vector_indexes() -> None:
     """Give every embedder that has entries its own vector index."""
     sweeps.ensure_vector_indexes()
+
+
+@shared_task(name="caching.tune_floors", ignore_result=True)
+def tune_floors() -> None:
+    """Move the floors of tenants whose audits ask for it."""
+    tuning.tune_all()
+
+
+@shared_task(name="caching.forget_judged", ignore_result=True)
+def forget_judged() -> None:
+    """Blank the texts of judged pairs whose time is over, and delete the oldest pairs."""
+    sweeps.forget_judged()

@@ -56,6 +56,8 @@ NAVIGATION = [
             _list_of("Cache policies", "tune", "caching", "cachepolicy"),
             _list_of("Cache entries", "inventory_2", "caching", "cacheentry"),
             _list_of("Cache switch", "power_settings_new", "caching", "cacheswitch"),
+            _list_of("Judged hits", "fact_check", "caching", "judgedpair"),
+            _list_of("Floor changes", "swap_vert", "caching", "floorchange"),
         ],
     },
 ]
