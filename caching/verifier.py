@@ -61,6 +61,19 @@ class Trees:
         return total
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wariness:
+    """How much less a score counts at low similarity, beyond what the trees say.
+
+    Labelled pairs are picked for being alike; what a cache finds at the same similarity is wrong more often.
+    """
+
+    below: float
+    """Similarity from which on down it counts."""
+    rate: float
+    """Log odds taken off per unit of similarity."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PairVerifier:
     """Judges whether the answer to one question serves another."""
@@ -70,7 +83,8 @@ class PairVerifier:
     trees: Trees
     slope: float
     shift: float
-    """Calibration: probability = 1 / (1 + exp(-(slope x log odds + shift)))."""
+    """Calibration: probability = 1 / (1 + exp(-(slope x log odds + shift - wariness)))."""
+    wariness: Wariness
     limits: Mapping[ServingMode, float]
     lexicon: Lexicon
 
@@ -87,7 +101,8 @@ class PairVerifier:
         if ours.too_long or theirs.too_long or not math.isfinite(similarity):
             return 0.0
         raw = self.trees.raw(pair_features(ours, theirs, similarity, self.lexicon))
-        return _sigmoid(self.slope * raw + self.shift)
+        doubt = self.wariness.rate * max(0.0, self.wariness.below - similarity)
+        return _sigmoid(self.slope * raw + self.shift - doubt)
 
 
 def _sigmoid(value: float) -> float:
@@ -170,6 +185,7 @@ def _verifier(data: Mapping[str, Any], lexicon: Lexicon) -> PairVerifier:
         ),
         slope=float(data["slope"]),
         shift=float(data["shift"]),
+        wariness=Wariness(below=float(data["wariness"]["below"]), rate=float(data["wariness"]["rate"])),
         limits={"strict": float(data["limits"]["strict"]), "balanced": float(data["limits"]["balanced"])},
         lexicon=lexicon,
     )
@@ -188,11 +204,14 @@ def _check(verifier: PairVerifier) -> None:
         goes_on = 0 <= column < len(FEATURES) and place < min(trees.left[place], trees.right[place])
         if not is_leaf and not (goes_on and max(trees.left[place], trees.right[place]) < count):
             raise ValueError(f"node {place} is broken")
-    numbers = (*trees.threshold, trees.baseline, verifier.slope, verifier.shift, *verifier.limits.values())
+    doubt = verifier.wariness
+    numbers = (*trees.threshold, trees.baseline, verifier.slope, verifier.shift, doubt.below, doubt.rate)
     if not all(map(math.isfinite, numbers)) or not all(0 <= root < count for root in trees.roots):
         raise ValueError("a number is not finite, or a root is out of range")
-    if verifier.slope <= 0 or not all(0 < limit <= 1 for limit in verifier.limits.values()):
-        raise ValueError("the slope must be positive and the limits above 0, at most 1")
+    if verifier.slope <= 0 or doubt.rate < 0 or not all(0 < limit <= 1 for limit in verifier.limits.values()):
+        raise ValueError(
+            "the slope must be positive, the rate not negative, the limits above 0 and at most 1"
+        )
 
 
 @cache

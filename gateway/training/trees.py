@@ -1,6 +1,5 @@
 """Fits the verifier's trees and writes them down as the request path reads them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +8,6 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from caching.verifier_features import FEATURES
-
-Figures = "npt.NDArray[np.float64]"
 
 #: What must never count for (-1) or against (1) two questions' being the same, whatever the data say.
 DIRECTIONS = {
@@ -86,12 +83,3 @@ def log_odds(
 ) -> "npt.NDArray[np.float64]":
     """Return what the trees say of rows of figures."""
     return np.asarray(model.decision_function(figures), np.float64)
-
-
-def calibrate(raw: Sequence[float] | Any, same: Any, weights: Any) -> tuple[float, float]:
-    """Return slope and shift that turn held-out log odds into probabilities (Platt)."""
-    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
-
-    model = LogisticRegression(C=1e6)
-    model.fit(np.asarray(raw).reshape(-1, 1), same, sample_weight=weights)
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
