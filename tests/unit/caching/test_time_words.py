@@ -20,12 +20,43 @@ ASKS_FOR_NOW = {
         "What happened yesterday?",
     ],
     "latest": ["What is the latest version of Django?", "Name the most recent Nobel laureate"],
-    "news": ["Give me the news headlines", "Any news about the strike?", "What's in the news?"],
-    "weather": ["What's the weather like in Oslo?", "Will it rain in Bergen?", "Do I need an umbrella?"],
-    "clock": ["What time is it?", "What’s the time in Tokyo?", "what is the date"],
-    "price": ["What is the gold price?", "How much is one bitcoin worth?", "Convert 100 dollars to euros"],
+    "news": [
+        "Give me the news headlines",
+        "Any news about the strike?",
+        "What's in the news?",
+        "sports news",
+        "what is trending",
+        "Update me on the trial",
+    ],
+    "weather": [
+        "What's the weather like in Oslo?",
+        "Will it rain in Bergen?",
+        "Do I need an umbrella?",
+        "bergen weather",
+        "How cold is it in Turku?",
+        "Tell me the temperature in Lima",
+    ],
+    "clock": [
+        "What time is it?",
+        "What’s the time in Tokyo?",
+        "what is the date",
+        "Show me the time in Quito",
+    ],
+    "price": [
+        "What is the gold price?",
+        "How much is one bitcoin worth?",
+        "Convert 100 dollars to euros",
+        "How much is 5 euros in yen?",
+        "Are the shares up or down?",
+        "the exchange rate between euros and pesos",
+    ],
     "score": ["What's the score of the Arsenal game?", "Who is winning?"],
-    "traffic": ["How is the traffic on the ring road?"],
+    "traffic": [
+        "How is the traffic on the ring road?",
+        "traffic",
+        "Are there accidents on the bridge?",
+        "How long does it take to get home?",
+    ],
 }
 
 ORDINARY = [
@@ -47,6 +78,14 @@ ORDINARY = [
     "Translate 'good morning' into French",
     "What does a priceless painting mean?",
     "What is the capital of France?",
+    "I paid in a shop today and it was declined. Why?",
+    "Please cancel my order right now!",
+    "I am abroad right now. How do I change my PIN?",
+    "My transfer has been pending since this morning",
+    "It is nine in Rome. What time is it in Lima?",
+    "How do I get more traffic to my blog?",
+    "What is the average temperature in Lima?",
+    "Tom has 3 dogs today. Last week he had 5. How many dogs did he give away?",
 ]
 
 
@@ -60,6 +99,12 @@ def test_a_question_about_now_is_found_by_its_rule(rule: str, question: str) -> 
 @pytest.mark.parametrize("question", ORDINARY)
 def test_an_ordinary_question_is_left_alone(question: str) -> None:
     assert time_rule(question) is None
+
+
+def test_only_a_story_that_brings_its_figures_has_a_today_of_its_own() -> None:
+    assert time_rule("Tom has 3 dogs today. He had 5 in May. Is it 2 less?") is None
+    assert time_rule("Is it open today?") == "day"
+    assert time_rule("There are 2 of them. Which 3 shops near you are open today?") == "day"
 
 
 def test_every_rule_has_an_example() -> None:
