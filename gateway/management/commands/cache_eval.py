@@ -1,21 +1,17 @@
 """Measure what the caches would serve of labelled pairs or of a stream of questions."""
 
 from argparse import ArgumentParser
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import orjson
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from caching.cross_encoder import load_cross_encoder
-from caching.embedder import current_embedder_id, load_encoder
-from caching.policy import SemanticMode
-from caching.verifier import verifier_for
-from gateway.evaluation import Verdict, ask_pairs, ask_stream
-from gateway.labelled_rows import Row, read_rows
+from caching.policy import CacheRules
+from gateway.evaluation import Verdict
+from gateway.labelled_rows import read_rows
+from gateway.measuring import PAIR_FIELDS, STREAM_FIELDS, Bench, summary_of_pairs, summary_of_stream
 from gateway.scene import default_rules
 
 
@@ -40,104 +36,51 @@ class Command(BaseCommand):
             action="store_true",
             help="leave the cacheability step out: the match decision alone",
         )
+        parser.add_argument(
+            "--curve",
+            action="store_true",
+            help="add points over thresholds, of the verifier's score and of plain cosine (streams: minutes)",
+        )
         parser.add_argument("--rows", type=Path, metavar="FILE", help="write one JSON line per input row")
         parser.add_argument("--json", action="store_true", help="print the summary on one line")
 
     def handle(self, *_: Any, **options: Any) -> None:
         measure = _measure_pairs if options["pairs"] else _measure_stream
-        rows, summary = measure(
-            options["pairs"] or options["stream"], mode=options["mode"], bypass=not options["no_bypass"]
+        verdicts, summary = measure(
+            options["pairs"] or options["stream"],
+            default_rules(options["mode"]),
+            bypass=not options["no_bypass"],
+            curve=options["curve"],
         )
         if options["rows"]:
-            options["rows"].write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+            fields = _PAIR_ROW if options["pairs"] else _STREAM_ROW
+            options["rows"].write_bytes(_lines(verdicts, fields))
         layout = 0 if options["json"] else orjson.OPT_INDENT_2
         self.stdout.write(orjson.dumps(summary, option=layout).decode())
 
 
-def _measure_pairs(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[list[Row], Row]:
-    labelled = read_rows(path, {"a": str, "b": str, "same": int})
-    pairs = [(row["a"], row["b"]) for row in labelled]
-    verdicts = ask_pairs(
-        pairs,
-        load_encoder(),
-        default_rules(mode),
-        bypass=bypass,
-        verifier=load_cross_encoder() or verifier_for(current_embedder_id()),
-    )
-    rows = [
-        {"hit": each.hit, "similarity": each.similarity, "score": each.score, "reason": each.reason}
-        for each in verdicts
-    ]
-    return list(rows), summary_of_pairs(labelled, verdicts)
+_PAIR_ROW = ("hit", "similarity", "score", "reason")
+_STREAM_ROW = ("hit", "of", "similarity", "reason")
 
 
-def _measure_stream(path: Path, *, mode: SemanticMode, bypass: bool) -> tuple[list[Row], Row]:
-    labelled = read_rows(path, {"query": str, "class": object})
-    queries = [row["query"] for row in labelled]
-    verdicts = ask_stream(
-        queries,
-        load_encoder(),
-        default_rules(mode),
-        bypass=bypass,
-        verifier=load_cross_encoder() or verifier_for(current_embedder_id()),
-    )
-    rows = [
-        {"hit": each.hit, "of": each.of, "similarity": each.similarity, "reason": each.reason}
-        for each in verdicts
-    ]
-    return list(rows), summary_of_stream([row["class"] for row in labelled], verdicts)
+def _lines(verdicts: Sequence[Verdict], fields: Sequence[str]) -> bytes:
+    return b"".join(orjson.dumps({name: getattr(each, name) for name in fields}) + b"\n" for each in verdicts)
 
 
-def summary_of_pairs(labelled: Sequence[Row], verdicts: Sequence[Verdict]) -> Row:
-    """Return the figures of pairs (`same`: whether the answer to one serves the other), also by `kind`."""
-    by_kind: defaultdict[str, list[tuple[bool, bool]]] = defaultdict(list)
-    for row, verdict in zip(labelled, verdicts, strict=True):
-        by_kind[row.get("kind", "")].append((bool(row["same"]), verdict.hit))
-    every = [outcome for outcomes in by_kind.values() for outcome in outcomes]
-    return {
-        **_rates(every),
-        "by_kind": {kind: _rates(outcomes) for kind, outcomes in sorted(by_kind.items()) if kind},
-        "ms_per_decision": _milliseconds(verdicts),
-    }
+def _measure_pairs(
+    path: Path, rules: CacheRules, *, bypass: bool, curve: bool
+) -> tuple[list[Verdict], dict[str, Any]]:
+    rows, bench = read_rows(path, PAIR_FIELDS), Bench.of_settings()
+    verdicts = bench.ask_pairs(bench.pairs(rows, rules, bypass=bypass))
+    summary = summary_of_pairs(rows, verdicts)
+    return verdicts, summary | ({"curve": bench.curve_of_pairs(rows, rules, verdicts)} if curve else {})
 
 
-def summary_of_stream(classes: Sequence[object], verdicts: Sequence[Verdict]) -> Row:
-    """Return the figures of a stream; a hit is wrong if it serves the answer of another class."""
-    hits = sum(verdict.hit for verdict in verdicts)
-    wrong = sum(
-        verdict.of is not None and classes[verdict.of] != asked
-        for asked, verdict in zip(classes, verdicts, strict=True)
-    )
-    return {
-        "n": len(verdicts),
-        "hits": hits,
-        "wrong": wrong,
-        "bypassed": sum(verdict.bypassed for verdict in verdicts),
-        "hit_rate": _share(hits, len(verdicts)),
-        "wrong_hit_share": _share(wrong, hits),
-        "wrong_served_rate": _share(wrong, len(verdicts)),
-        "ms_per_decision": _milliseconds(verdicts),
-    }
-
-
-def _rates(outcomes: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
-    """Return the rates of (same, hit) outcomes; a rate of nothing is None."""
-    same = sum(is_same for is_same, _ in outcomes)
-    hits = sum(hit for _, hit in outcomes)
-    right = sum(is_same and hit for is_same, hit in outcomes)
-    return {
-        "n": len(outcomes),
-        "same": same,
-        "hits": hits,
-        "precision": _share(right, hits),
-        "recall": _share(right, same),
-        "false_hit_rate": _share(hits - right, len(outcomes) - same),
-    }
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _milliseconds(verdicts: Sequence[Verdict]) -> float | None:
-    return 1000 * fmean(verdict.seconds for verdict in verdicts) if verdicts else None
+def _measure_stream(
+    path: Path, rules: CacheRules, *, bypass: bool, curve: bool
+) -> tuple[list[Verdict], dict[str, Any]]:
+    rows, bench = read_rows(path, STREAM_FIELDS), Bench.of_settings()
+    questions = bench.stream(rows, rules, bypass=bypass)
+    verdicts = bench.ask_stream(questions)
+    summary = summary_of_stream([row["class"] for row in rows], verdicts)
+    return verdicts, summary | ({"curve": bench.curve_of_stream(rows, rules, questions)} if curve else {})

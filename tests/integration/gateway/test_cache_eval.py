@@ -60,9 +60,10 @@ def test_pairs_are_served_or_refused_with_a_reason(
     ]
     assert rows[0]["similarity"] == rows[0]["score"] == 1.0
     assert rows[2]["similarity"] > 0.85 > rows[2]["score"] == 0.0
-    assert rows[3]["score"] == rows[3]["similarity"] < 0.85
+    assert 0.0 < rows[3]["score"] < rows[3]["similarity"] < 0.85
     assert rows[4]["similarity"] is None
     assert found.pop("ms_per_decision") > 0
+    assert found.pop("ms_per_decision_p50") > 0
     by_kind = found.pop("by_kind")
     assert found == {
         "n": 5,
@@ -85,7 +86,20 @@ def test_without_bypass_the_match_alone_is_measured(
     evaluated(capsys, "--pairs", path, "--no-bypass", "--rows", str(tmp_path / "rows"))
     (row,) = rows_of(tmp_path / "rows")
     assert row["similarity"] > 0.85
-    assert row["hit"]
+    assert row["reason"] in (None, "verifier")
+
+
+def test_a_curve_holds_the_decision_against_plain_cosine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curve = evaluated(capsys, "--pairs", written(tmp_path / "pairs.jsonl", PAIRS), "--curve")["curve"]
+    assert curve["cosine"][0]["recall"] == 1.0
+    assert all(point["false_hit_rate"] == 0.0 for point in curve["decision"])
+    assert min(curve["p_chr_auc"].values()) > 0.4
+    stream = evaluated(capsys, "--stream", written(tmp_path / "stream.jsonl", STREAM), "--curve")["curve"]
+    rates = [point["hit_rate"] for point in stream["cosine"]]
+    assert rates == sorted(rates, reverse=True)
+    assert stream["decision"][0]["threshold"] == 0.1
 
 
 def test_a_stream_meets_a_first_come_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,6 +120,7 @@ def test_a_stream_meets_a_first_come_cache(tmp_path: Path, capsys: pytest.Captur
     ]
     assert all(row.keys() == {"hit", "of", "similarity", "reason"} for row in rows)
     assert found.pop("ms_per_decision") > 0
+    assert found.pop("ms_per_decision_p50") > 0
     assert found == {
         "n": 9,
         "hits": 4,
