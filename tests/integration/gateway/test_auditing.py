@@ -1,14 +1,19 @@
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import redis
 from asgiref.sync import sync_to_async
+from django.utils import timezone
+from prometheus_client import REGISTRY
 
-from caching.models import CachePolicy, JudgedPair
+from caching.judged import JudgedUnavailable
+from caching.models import CacheEntry, CachePolicy, JudgedPair, Tombstone
+from tenants.models import ApiKey
 from tests.changing_upstream import ChangingUpstream, running_changing_upstream
-from tests.gateway_house import House, WordEmbedder, open_house
+from tests.gateway_house import House, WordEmbedder, bearer, open_house
 
 pytestmark = pytest.mark.asyncio
 
@@ -141,3 +146,163 @@ async def test_an_upstream_that_fails_costs_the_caller_nothing(
     assert await house.status(house.alice, REPHRASED) == "hit_semantic"
     await settle(house)
     assert await pairs(house) == []
+
+
+async def test_a_stored_answer_of_staff_is_not_judged_by_upstream(
+    house: House, upstream: ChangingUpstream
+) -> None:
+    assert await house.status(house.alice, STORED) == "miss"
+    await CacheEntry.objects.filter(tenant_id=house.tenant.pk).aupdate(edited_at=timezone.now())
+    assert await house.status(house.alice, REPHRASED) == "hit_semantic"
+    await settle(house)
+    assert await pairs(house) == []
+    assert len(upstream.asked) == 1
+
+
+async def test_a_sample_is_audited_by_the_dice(house: House, upstream: ChangingUpstream) -> None:
+    house.parts.auditor._dice = lambda: 0.21
+    await ask_twice(house)
+    assert len(upstream.asked) == 1
+
+
+async def test_a_near_miss_that_has_the_same_answer_becomes_an_alias_for_later_calls(
+    house: House, upstream: ChangingUpstream
+) -> None:
+    await set_policy(house, floor=0.94)
+    await ask_twice(house)
+    [pair] = await pairs(house)
+    assert (pair.origin, pair.verdict, pair.label) == ("near_miss", "below_floor", "same")
+    entries = [entry async for entry in CacheEntry.objects.filter(tenant_id=house.tenant.pk)]
+    own = next(entry for entry in entries if entry.question == STORED)
+    alias = next(entry for entry in entries if entry.question == REPHRASED)
+    assert (len(entries), own.alias_of, alias.alias_of) == (2, None, own.id)
+    later = await house.ask(house.bob, REPHRASED)
+    assert later["cache"]["status"] == "miss"
+    again = await house.ask(house.alice, REPHRASED.lower())
+    assert (again["cache"]["status"], again["cache"]["entry"]) == ("hit_semantic", str(own.id))
+
+
+async def test_a_near_miss_with_another_answer_stands_for_itself(
+    house: House, upstream: ChangingUpstream
+) -> None:
+    await set_policy(house, floor=0.94)
+    upstream.answer = lambda prompt: f"It is the office in {'Munich' if 'please' in prompt else 'Berlin'}."
+    await ask_twice(house)
+    assert [pair.label for pair in await pairs(house)] == ["different"]
+    assert await CacheEntry.objects.filter(tenant_id=house.tenant.pk, alias_of=None).acount() == 2
+    assert await Tombstone.objects.acount() == 0
+
+
+async def test_what_only_the_tuned_floor_refuses_counts_as_a_hit_that_would_be(house: House) -> None:
+    await set_policy(house, tuned_floor=0.97)
+    await ask_twice(house)
+    [pair] = await pairs(house)
+    assert (pair.origin, pair.verdict, pair.label, pair.floor) == ("near_miss", "tuned_floor", "same", 0.97)
+
+
+async def test_a_judge_is_asked_what_the_texts_do_not_tell(house: House, upstream: ChangingUpstream) -> None:
+    await set_policy(house, judge_model="demo/large-1")
+    upstream.answer = _told_by_judge("DIFFERENT")
+    await ask_twice(house)
+    [pair] = await pairs(house)
+    assert (pair.label, pair.method, pair.judge) == ("different", "judge", "demo/large-1 judge-1")
+    audits = [record for record in house.records if record.purpose == "audit"]
+    assert sorted(record.model for record in audits) == ["large-1", "small-1"]
+    assert sum(record.cost_nano for record in audits) == pair.cost_nano
+    assert upstream.asked[2]["temperature"] == 0
+
+
+async def test_a_judge_that_the_key_may_not_use_is_not_asked(
+    house: House, upstream: ChangingUpstream
+) -> None:
+    await set_policy(house, judge_model="demo/large-1")
+    await sync_to_async(ApiKey.objects.filter(tenant=house.tenant).update)(allowed_models=["small-1"])
+    await set_policy(house, judge_model="demo/large-1")
+    upstream.answer = _told_by_judge("SAME")
+    await ask_twice(house)
+    assert [(pair.label, pair.judge) for pair in await pairs(house)] == [("unsure", "")]
+    assert {body["model"] for body in upstream.asked} == {"small-1"}
+
+
+async def test_a_lost_database_ends_audits_and_nothing_else(
+    house: House, upstream: ChangingUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await house.status(house.alice, STORED) == "miss"
+
+    async def lost(*_: Any, **__: Any) -> None:
+        raise JudgedUnavailable("database")
+
+    monkeypatch.setattr(house.parts.auditor._pairs, "standing", lost)
+    before = _dropped("database") + _dropped("resting")
+    assert await house.status(house.alice, REPHRASED) == "hit_semantic"
+    await settle(house)
+    assert len(upstream.asked) == 1
+    assert _dropped("database") + _dropped("resting") == before + 1
+
+
+async def test_too_many_audits_are_dropped_and_counted(house: House, upstream: ChangingUpstream) -> None:
+    assert await house.status(house.alice, STORED) == "miss"
+    before = _dropped("overloaded")
+    auditor = house.parts.auditor
+    for _ in range(4):
+        await auditor._asking.acquire()
+    words = [f"Which office handles parking requests {word}" for word in _WORDS]
+    for question in words:
+        assert await house.status(house.alice, question) == "hit_semantic"
+    assert _dropped("overloaded") == before + len(words) - 64
+    for _ in range(4):
+        auditor._asking.release()
+    await settle(house)
+    assert len(await pairs(house)) == 64
+
+
+async def test_audits_wait_while_many_calls_are_under_way(house: House, upstream: ChangingUpstream) -> None:
+    calls = 1000
+    house.parts.auditor._open_calls = lambda: calls
+    assert await house.status(house.alice, STORED) == "miss"
+    assert await house.status(house.alice, REPHRASED) == "hit_semantic"
+    await asyncio.sleep(0.1)
+    assert len(upstream.asked) == 1
+    calls = 0
+    await settle(house)
+    assert len(upstream.asked) == 2
+
+
+async def test_stats_tell_the_share_its_interval_and_the_floor(
+    house: House, upstream: ChangingUpstream
+) -> None:
+    await set_policy(house, tuned_floor=0.87)
+    await ask_twice(house)
+    shown = (await house.client.get("/stats", headers=bearer(house.alice))).json()
+    truth = shown["semantic_truth"]
+    assert (truth["audited"], truth["wrong"], truth["unsure"], truth["wrong_hit_share"]) == (1, 0, 0, 0.0)
+    assert truth["interval"] == {"low": 0.0, "high": pytest.approx(0.975)}
+    assert (truth["floor"], truth["floor_in_effect"], truth["target"]) == (0.85, 0.87, 0.02)
+    others = (await house.client.get("/stats", headers=bearer(house.charlie))).json()["semantic_truth"]
+    assert (others["audited"], others["wrong_hit_share"], others["interval"]) == (
+        0,
+        None,
+        {"low": 0.0, "high": 1.0},
+    )
+
+
+_WORDS = [f"{one}{other}" for one in "abcdefghij" for other in "klmnopq"]
+
+
+def _told_by_judge(verdict: str) -> Callable[[str], str]:
+    """Return an upstream that says the same thing differently, and judges."""
+
+    def answer(prompt: str) -> str:
+        if "Your verdict" in prompt:
+            return verdict
+        return (
+            "Ask at the desk for help today"
+            if "please" in prompt
+            else "Help today is given at the other desk"
+        )
+
+    return answer
+
+
+def _dropped(reason: str) -> float:
+    return REGISTRY.get_sample_value("halfpenny_audits_dropped_total", {"reason": reason}) or 0.0
