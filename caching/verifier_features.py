@@ -6,8 +6,9 @@ larger of the two sides' figures: a `_low` above 0 is an exchange, a `_high` alo
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from caching.verifier_lexicon import Lexicon
 from caching.verifier_text import CONTENT, OTHER, YES_NO, Reading, Token
@@ -82,6 +83,7 @@ def pair_features(a: Reading, b: Reading, similarity: float, lexicon: Lexicon) -
     values += _slot(a, b, found, lexicon)
     values += _questions(a, b, lexicon)
     values += _arguments(a, b)
+    values += _tenses(a, b)
     values += _sizes(a, b)
     return values
 
@@ -221,7 +223,7 @@ def _order(a: Reading, b: Reading, found: Alignment) -> Iterable[float]:
     content = [(i, j) for i, j in found.pairs if a.tokens[i].kind in CONTENT]
     places = [j for _, j in content]
     yield 1 - _longest_rise(places) / len(places) if places else 0.0
-    yield sum(later < earlier for earlier, later in zip(places, places[1:], strict=False))
+    yield sum(later < earlier for earlier, later in pairwise(places))
     ours, theirs = _neighbours(a.tokens), _neighbours(b.tokens)
     shared = len(ours & theirs)
     yield from _low_high(shared / max(len(ours), 1), shared / max(len(theirs), 1))
@@ -242,7 +244,7 @@ def _longest_rise(places: Sequence[int]) -> int:
 
 def _neighbours(tokens: Sequence[Token]) -> set[tuple[str, str]]:
     content = [token.stem for token in tokens if token.kind in CONTENT]
-    return set(zip(content, content[1:], strict=False))
+    return set(pairwise(content))
 
 
 _SLOT = (
@@ -329,6 +331,27 @@ def _followers(reading: Reading) -> dict[str, set[str]]:
     return found
 
 
+_TENSES = ("past_apart", "former_apart", "future_apart", "duty_apart", "denials_apart", "he_she_apart", "either_apart")
+_DUTY = frozenset("should must need ought may might".split())
+_FORMER = frozenset(("used", "use"))
+
+
+def _tenses(a: Reading, b: Reading) -> list[float]:
+    """How far the two are apart in when, whether and of whom something is said."""
+    return [abs(ours - theirs) for ours, theirs in zip(_time_of(a), _time_of(b), strict=True)]
+
+
+def _time_of(reading: Reading) -> list[int]:
+    """Return marks of tense, duty, denial, gender and choice."""
+    kinds = Counter(token.kind for token in reading.tokens)
+    words = {token.word for token in reading.tokens}
+    former = any(ours.word in _FORMER and then.word == "to" for ours, then in pairwise(reading.tokens))
+    return [
+        min(kinds[Kind.PAST], 1), former, min(kinds[Kind.FUTURE], 1), not words.isdisjoint(_DUTY),
+        kinds[Kind.NEGATION], kinds[Kind.MASCULINE] - kinds[Kind.FEMININE], ("or" in words) - ("and" in words),
+    ]  # fmt: skip
+
+
 _SIZES = ("words_low", "words_high", "words_ratio", "words_apart")
 
 
@@ -341,6 +364,6 @@ def _sizes(a: Reading, b: Reading) -> Iterable[float]:
 
 
 FEATURES: tuple[str, ...] = (
-    "similarity", *_COVER, *_KINDS, *_PARTNERS, *_CHARACTERS, *_ORDER, *_SLOT, *_QUESTIONS, *_ARGUMENT, *_SIZES,
+    "similarity", *_COVER, *_KINDS, *_PARTNERS, *_CHARACTERS, *_ORDER, *_SLOT, *_QUESTIONS, *_ARGUMENT, *_TENSES, *_SIZES,
 )  # fmt: skip
 """The names of the figures; a model file lists the same ones."""

@@ -15,7 +15,7 @@ from django.utils import timezone
 from caching.embedder import TextEncoder, load_encoder
 from caching.models import JudgedPair
 from caching.verifier import Wariness, file_name, load_verifier, shipped_lexicon
-from gateway.evaluation import default_rules
+from gateway.scene import default_rules
 from gateway.training.figures import Table, table_of
 from gateway.training.held_out import Rates, in_folds, left_out, rates
 from gateway.training.limits import Calibration, calibrate, choose_limits
