@@ -1,14 +1,17 @@
-"""Ops staff's pages of judged pairs and floor changes, to be read."""
+"""Ops staff's pages of judged pairs and floor changes, to be read; pairs are judged on a page of their own."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 
+from caching.labelling_page import LabellingView
 from caching.models import FloorChange, JudgedPair
 from caching.tuning import forget_tuning
 
@@ -42,6 +45,20 @@ class JudgedPairAdmin(_ReadOnly):
     list_filter = ("origin", "label", "method", "verdict", "tenant")
     search_fields = ("question", "stored_question")
     exclude = ("scope",)
+    actions_list = ("open_labelling",)  # type: ignore[assignment]  # unfold declares an empty tuple
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(LabellingView.as_view(model_admin=self))
+        return [path("judge/", view, name="caching_judgedpair_judge"), *super().get_urls()]
+
+    def has_judge_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("caching.change_judgedpair"))
+
+    @action(  # type: ignore[operator]  # unfold's Action has no __call__ for checkers
+        description="Judge by keyboard", url_path="open-labelling", permissions=["judge"]
+    )
+    def open_labelling(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:caching_judgedpair_judge")
 
     @display(description="similarity", ordering="similarity")
     def similarity_shown(self, pair: JudgedPair) -> str:

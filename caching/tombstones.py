@@ -82,6 +82,20 @@ def refute(tenant_id: int, request_id: UUID, hit: AskedHit, *, author: Author) -
     return True
 
 
+def bury_pair(pair: JudgedPair, vector: Vector, *, author: Author) -> bool:
+    """Take an answer away from the neighbourhood of a question that staff judged different.
+
+    vector: of the pair's question. Return False if the entry is gone. Raises CacheUnavailable: the tombstone
+    stands by then.
+    """
+    entry = CacheEntry.objects.filter(tenant_id=pair.tenant_id, id=pair.entry).first()
+    if entry is None:
+        return False
+    bury(entry, vector, pair.similarity, request_id=pair.request_id, author=author)
+    _take_away(pair.tenant_id, entry.id, asked=None, own=bytes(entry.fingerprint))
+    return True
+
+
 def judge_entry(tenant_id: int, entry_id: UUID, verdict: Verdict, *, author: Author) -> Feedback:
     """Take note of a verdict on an answer as such: a bad one is purged.
 

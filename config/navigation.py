@@ -55,6 +55,8 @@ NAVIGATION = [
         "items": [
             _list_of("Cache policies", "tune", "caching", "cachepolicy"),
             _list_of("Cache entries", "inventory_2", "caching", "cacheentry"),
+            _page("Judge pairs", "compare_arrows", "caching_judgedpair_judge", "caching.change_judgedpair"),
+            _list_of("Tombstones", "block", "caching", "tombstone"),
             _list_of("Cache switch", "power_settings_new", "caching", "cacheswitch"),
             _list_of("Judged hits", "fact_check", "caching", "judgedpair"),
             _list_of("Floor changes", "swap_vert", "caching", "floorchange"),

@@ -1,3 +1,4 @@
+import orjson
 import pytest
 import redis
 from django.contrib import admin
@@ -44,7 +45,7 @@ def entry(alice: Tenant, cache_redis: "redis.Redis") -> CacheEntry:
         embedder_id=EMBEDDER,
         vector=direction(1.0).values,
         question="What is the capital of France?",
-        answer={"text": "Paris"},
+        answer=orjson.loads(answers.dump(stored)),
         model="small-1",
         provider="demo",
         complexity="simple",
@@ -67,7 +68,14 @@ def test_policies_are_found_by_tenant_and_changed(ops: Client, alice: Tenant) ->
         "semantic_mode": "balanced",
         "floor": "0.9",
         "ttl_seconds": "60",
+        "static_ttl_seconds": "60",
+        "live_ttl_seconds": "0",
         "max_ttl_seconds": "600",
+        "stale_while_revalidate_seconds": "0",
+        "stale_on_error_seconds": "0",
+        "audit_budget_usd": "5",
+        "target_wrong_share": "0.02",
+        "max_bytes": "1000000",
         "sharing": "tenant",
         "personal": "details",
         "max_turns": "4",
