@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any
 
 from caching.cross_encoder import load_cross_encoder
 from caching.decision import Verifier
-from caching.embedder import TextEncoder, current_embedder_id, load_encoder
+from caching.embedder import Encoded, TextEncoder, current_embedder_id, load_encoder
 from caching.policy import CacheRules
 from caching.verifier import verifier_for
 from gateway import curves
@@ -20,18 +20,35 @@ PAIR_FIELDS: Mapping[str, type] = {"a": str, "b": str, "same": int}
 STREAM_FIELDS: Mapping[str, type] = {"query": str, "class": object}
 
 
+@dataclass(kw_only=True)
+class EncodedOnce:
+    """An encoder that keeps what it encoded: the same texts are measured in several ways."""
+
+    encoder: TextEncoder
+    known: dict[str, Encoded] = field(default_factory=dict)
+    embedder_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.embedder_id = self.encoder.embedder_id
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        self.known.update(zip(new, self.encoder.encode(new), strict=True))
+        return [self.known[text] for text in texts]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
     """What questions are measured with."""
 
-    encoder: TextEncoder
+    encoder: EncodedOnce
     verifier: Verifier | None
 
     @classmethod
     def of_settings(cls) -> "Bench":
         """Load the embedder and the verifier that the settings name; takes seconds. Raises OSError."""
         verifier = load_cross_encoder() or verifier_for(current_embedder_id())
-        return cls(encoder=load_encoder(), verifier=verifier)
+        return cls(encoder=EncodedOnce(encoder=load_encoder()), verifier=verifier)
 
     def pairs(
         self, rows: Sequence[Row], rules: CacheRules, *, bypass: bool
