@@ -15,7 +15,7 @@ from caching.tuning import tune
 from tests.changing_upstream import ChangingUpstream, running_changing_upstream
 from tests.gateway_house import House, WordEmbedder, bearer, hash_of, open_house
 
-TOPICS = 100
+TOPICS = 80
 PLANTED = 0.25
 #: Added to a question they leave a similarity of .949 and of .866.
 NEAR, FAR = ("please", "kindly", "gladly"), ("please and thanks", "if you please", "as we said")
