@@ -152,10 +152,12 @@ async def test_more_than_the_worker_can_do_in_time_is_refused_and_opens_no_break
     worker: EmbeddingWorker,
 ) -> None:
     breaker = Breaker(failures_to_open=1)
-    embedder = CeleryEmbedder(budget_seconds=PATIENT, breaker=breaker, max_in_flight=1_000)
+    embedder = CeleryEmbedder(
+        budget_seconds=PATIENT, breaker=breaker, max_in_flight=10_000, keep_vectors=False
+    )
     await embedder.start()
     await asyncio.gather(*(embedder.embed(1, f"The {first} again") for first in WORDS))
-    embedder._budget = 1.0
+    embedder._budget = 3.0
 
     async def outcome(text: str) -> str:
         try:
@@ -165,7 +167,10 @@ async def test_more_than_the_worker_can_do_in_time_is_refused_and_opens_no_break
         return "answered"
 
     texts = [
-        f"The {first} by the {second}, {number}" for first in WORDS for second in WORDS for number in range(9)
+        f"The {first} by the {second}, {number}"
+        for first in WORDS
+        for second in WORDS
+        for number in range(50)
     ]
     outcomes = await asyncio.gather(*map(outcome, texts))
     assert {"answered", "overloaded"} <= set(outcomes) <= {"answered", "overloaded", "timeout"}
