@@ -86,6 +86,8 @@ class ShownReplay:
 
 
 def _percent(share: float | None, low: float, high: float) -> str:
+    if share is None and (low, high) == (0.0, 1.0):
+        return "unknown"
     told = "unknown" if share is None else f"{share:.1%}"
     return f"{told}, 95 % interval {low:.1%} to {high:.1%}"
 
