@@ -27,7 +27,7 @@ from gateway.testing import ScriptedUpstream
 from tests.gateway_house import House, bearer
 
 CAPITAL = "What is the capital of France?"
-REPHRASED = "The capital of France is what?"
+REPHRASED = "Say: what is the capital of France?"
 #: The kind that is tried elsewhere at once: no test waits.
 DOWN = UpstreamFailure(FailureKind.INVALID_RESPONSE, status=200)
 AT_FAULT = UpstreamFailure(FailureKind.REFUSED_REQUEST, status=400)
@@ -184,7 +184,7 @@ async def test_a_semantic_hit_may_be_stale_too_and_this_very_question_is_asked_a
 async def test_a_fresh_answer_wins_over_a_nearer_stale_one(old: Old) -> None:
     await old.allow(stale_while_revalidate_seconds=600)
     await old.keep(past_s=30)
-    await old.house.ask(old.house.alice, "capital of France is what? the", cache={"mode": "refresh"})
+    await old.house.ask(old.house.alice, "What is the capital of France please?", cache={"mode": "refresh"})
     cache = (await old.house.ask(old.house.alice, REPHRASED))["cache"]
     assert (cache["status"], cache["reason"]) == ("hit_semantic", None)
 
