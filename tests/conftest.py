@@ -8,6 +8,8 @@ import pytest
 import redis
 from django.conf import settings
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from config.celery import app  # shared tasks find the project's broker
 from tests.emptying import empty_tables
@@ -17,6 +19,9 @@ app.conf.update(
     broker_transport_options={"socket_timeout": 30.0, "socket_connect_timeout": 30.0, "max_retries": 0},
     broker_connection_timeout=30.0,
 )
+# Nor must an example that takes long, or long to be made up, fail a test of something else.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 # Real hashing takes a quarter of a second for each password, as it should.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Reading the certificate authorities takes 20 ms, and each gateway that a test starts would read them.
