@@ -6,7 +6,7 @@ Names that most languages write alike (countries, products, programming language
 import re
 from collections import defaultdict
 
-from caching.stems import stem_of, words_of
+from caching.stems import are_comparable, stem_of, words_of
 
 #: Kinds parted by `;`, things by commas, other names of one thing by `=`; `_` joins the words of a name.
 _KINDS = """
@@ -182,8 +182,11 @@ morning, afternoon, evening, night;
 hamlet, macbeth, othello;
 gryffindor, slytherin, hufflepuff, ravenclaw;
 batman, superman, spiderman, ironman;
+pregnant=pregnancy, breastfeeding=lactation=breastfeed, menopause;
 aries, taurus, gemini, leo, virgo, libra, scorpio, sagittarius, capricorn, aquarius, pisces
 """
+_MOST_WORDS = 40
+#: Words of a name.
 _LONGEST = 3
 #: Names that lower case or the loss of signs would turn into other words.
 _SIGNED = re.compile(r"(?<![\w.])(?:(U\.?S\.?A?|U\.K)\b\.?|([CcFf])(\+\+|\#))")
@@ -191,8 +194,13 @@ _SIGNS = {"++": "plusplus", "#": "sharp"}
 
 
 def kinds_clash(a: str, b: str) -> bool:
-    """Whether each of two texts names a thing of one kind that the other doesn't: India, China."""
+    """Whether each of two texts names a thing of one kind that the other doesn't: India, China.
+
+    Longer texts mention things by the way: they are compared only if they differ in few words.
+    """
     ours, theirs = things_of(a), things_of(b)
+    if ours.keys().isdisjoint(theirs) or not are_comparable(words_of(a), words_of(b), _MOST_WORDS):
+        return False
     return any(
         ours[kind] - theirs[kind] and theirs[kind] - ours[kind] for kind in ours.keys() & theirs.keys()
     )

@@ -30,7 +30,8 @@ from caching.number_words import (
     SMALL,
     WEEKDAYS,
 )
-from caching.stems import words_of
+from caching.roles import FILLING
+from caching.stems import words_in, words_of
 from caching.units import SPOKEN_ALONE, SYMBOLS, UNITS, Unit
 
 #: Written fractions with a larger denominator are rather dates and ratios.
@@ -45,7 +46,8 @@ _TOKEN = re.compile(
     rf"""(?P<clock>\b\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:\ ?[ap]\.?m\b)?|\b\d{{1,2}}(?:\.\d{{2}})?\ ?[ap]\.?m\b)
     |(?P<date>\b\d{{4}}(?:-\d{{2}}-\d{{2}}|/\d{{2}}/\d{{2}})\b)
     |(?P<fraction>(?<![\d/.,])\d{{1,2}}[/\u2044]\d{{1,2}}(?![/\d]|[.,]\d))
-    |(?P<digits>(?:(?<![^\s(=])[-\u2212])?\d+(?:[.,'\u2019]\d+)*)(?:(?:st|nd|rd|th)\b)?
+    |(?P<digits>(?:(?<![^\s(=])[-\u2212])?(?:\d{{1,3}}(?:[ ]\d{{3}})+(?![\d.,:])|\d+(?:[.,'\u2019]\d+)*))
+        (?:(?:st|nd|rd|th)\b)?
     |(?P<symbol>[{SYMBOLS}])
     |(?P<chinese>[{CHINESE}]+)
     |(?P<word>[^\W\d_{CHINESE}]+)""",
@@ -86,6 +88,10 @@ class _Found(NamedTuple):
 _CHINESE_ONE = "\u4e00"
 #: Long numbers must not be rounded, or others would be the same.
 _EXACT = Context(prec=100_000)
+#: What stands behind numbers without being counted.
+_UNCOUNTED = FILLING | words_in(
+    "of and or more less than times each per as by from for with percent plus minus"
+)
 _RANKS = frozenset({"first", "second"})
 _NO_TOKEN = _Token("", "", "")
 
@@ -120,7 +126,7 @@ def same_numbers(a: str, b: str) -> bool:
 
 def _values_differ(ours: Numbers, theirs: Numbers) -> bool:
     missing, added = ours.values - theirs.values, theirs.values - ours.values
-    if not (missing <= theirs.loose and added <= ours.loose):
+    if not (missing <= theirs.loose - ours.loose and added <= ours.loose - theirs.loose):
         return True
     return len(ours.ranks) == len(theirs.ranks) == 1 and ours.ranks != theirs.ranks
 
@@ -181,7 +187,7 @@ def _note(found: Numbers, tokens: list[_Token], place: int, read: _Found) -> int
     if unit:
         found.measured[read.numbers[-1]].add(unit.name)
     thing = _at(tokens, behind)
-    if thing.kind == "word":
+    if thing.kind == "word" and thing.word not in _UNCOUNTED:
         found.counted[thing.word.rstrip("s")].update(read.numbers)
     return behind
 
@@ -244,7 +250,7 @@ def _is_measure(tokens: list[_Token], place: int) -> bool:
 
 def _written(text: str, *, is_measure: bool) -> list[Number]:
     """Return what digits and the marks between them stand for: one number, a version, or a list of numbers."""
-    groups = re.split(r"[.,'\u2019]", text.replace("\u2212", "-"))
+    groups = re.split(r"[.,'\u2019]", text.replace("\u2212", "-").replace(" ", ""))
     if len(groups) == 1:
         return [("number", Decimal(groups[0]))]
     marks = re.sub(r"[-\u2212\d]", "", text)

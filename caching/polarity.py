@@ -1,21 +1,16 @@
 """Finds out whether two English texts say the opposite of each other. Pure."""
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from caching.opposites import COMPOUNDS, opposites_between
 from caching.roles import FILLING, roles_swapped
-from caching.stems import stem_of, words_in, words_of
+from caching.stems import are_comparable, stem_of, words_in, words_of
 
-#: Longer texts hold several statements, so that the parity of their negations says nothing ...
+#: Longer texts hold several statements, so that the parity of their negations says nothing, unless they differ in
+#: few words.
 MOST_WORDS = 25
-#: ... unless they differ in so few words that they are the same statements.
-_MOST_DIFFERENT = 6
-#: Longer ones aren't compared word by word at all.
-_MOST_COMPARED = 1_000
-
 #: How much of their words two texts share at least if one denies the other; else a negation is a turn of speech.
 _LEAST_COMMON = 1 / 3
 
@@ -71,7 +66,7 @@ def polarity_agrees(a: str, b: str) -> bool:
     25 words agree unless they differ in a few words only.
     """
     ours, theirs = _words(a), _words(b)
-    if not _are_comparable(ours, theirs) or "".join(ours) == "".join(theirs):
+    if not are_comparable(ours, theirs, MOST_WORDS) or "".join(ours) == "".join(theirs):
         return True
     negated = abs(_negations(ours) - _negations(theirs))
     ours_only, theirs_only = _different_stems(ours, theirs)
@@ -87,17 +82,6 @@ def polarity_agrees(a: str, b: str) -> bool:
 
 def _words(text: str) -> list[str]:
     return words_of(_PAST.sub("not be", _EMPTY_NEGATIONS.sub(" ", text)))
-
-
-def _are_comparable(ours: Sequence[str], theirs: Sequence[str]) -> bool:
-    longest = max(len(ours), len(theirs))
-    if longest <= MOST_WORDS:
-        return True
-    if longest > _MOST_COMPARED:
-        return False
-    ours_counted, theirs_counted = Counter(ours), Counter(theirs)
-    different = (ours_counted - theirs_counted) + (theirs_counted - ours_counted)
-    return different.total() <= _MOST_DIFFERENT
 
 
 def _negations(words: Collection[str]) -> int:

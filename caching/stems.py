@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
 
@@ -41,6 +43,22 @@ def _stem(word: str) -> str:
     if word.endswith("y"):
         word = word[:-1] + "i"
     return word.removesuffix("e") if len(word) > 3 else word
+
+
+#: So few words may differ in texts that make the same statements.
+_MOST_DIFFERENT = 6
+#: Longer ones aren't compared word by word at all.
+_MOST_COMPARED = 1_000
+
+
+def are_comparable(ours: Sequence[str], theirs: Sequence[str], most: int) -> bool:
+    """Whether two lists of words can be compared word by word: of at most so many, or different in few."""
+    longest = max(len(ours), len(theirs))
+    if longest <= most or longest > _MOST_COMPARED:
+        return longest <= most
+    ours_counted, theirs_counted = Counter(ours), Counter(theirs)
+    different = (ours_counted - theirs_counted) + (theirs_counted - ours_counted)
+    return different.total() <= _MOST_DIFFERENT
 
 
 #: Letters in common of what is one word, misspelled, and of no two names.
