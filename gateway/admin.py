@@ -24,8 +24,11 @@ from caching.embedder import current_embedder_id
 from caching.evidence import WINDOW, Evidence, Share, evidence_of
 from caching.models import CachePolicy, CacheSwitch
 from caching.modes import MoveRefused, Standing, allow, move, standing_of, step_from
+from gateway.admin_records import JudgedRecordAdmin
 from gateway.replay import Replayed
 from gateway.replaying import FLOORS, MOST_DECISIONS, Calibration, Past, calibration, past_of, trials_of
+
+__all__ = ["JudgedRecordAdmin", "TrustedPolicyAdmin"]
 
 _VIEW, _CHANGE = "caching.view_cachepolicy", "caching.change_cachepolicy"
 _MOST_DAYS = 90

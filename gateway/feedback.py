@@ -5,7 +5,6 @@ by its record, some seconds later.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 from uuid import UUID
 
 from django.utils import timezone
@@ -13,9 +12,9 @@ from django.utils import timezone
 from analytics.selectors import past_call
 from caching.asked import LONGEST_S, find_asked
 from caching.metrics import FEEDBACK
-from caching.tombstones import Author, Feedback, judge_answer_of, judge_entry, judge_hit
+from caching.tombstones import Author, Feedback, Verdict, judge_answer_of, judge_entry, judge_hit
 
-Verdict = Literal["good", "bad"]
+__all__ = ["UnknownRequest", "Verdict", "give_feedback"]
 
 #: Records are written by another process; this is far longer than it takes.
 _RECORDED_WITHIN = timedelta(minutes=1)
