@@ -9,6 +9,16 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)*")
 _ENDINGS = ("ingly", "ing", "edly", "ed", "ies", "es", "s", "ly")
+#: Of words that have English endings; longer ones would make the memory of stems large.
+_LONGEST = 32
+#: So few words may differ in texts that make the same statements.
+_MOST_DIFFERENT = 6
+#: Longer ones aren't compared word by word at all.
+_MOST_COMPARED = 1_000
+#: Letters in common of what is one word, misspelled, and of no two names.
+_MISSPELLED = 0.75
+#: The comparison takes the square of the length.
+_LONGEST_COMPARED = 100
 
 
 def words_of(text: str) -> list[str]:
@@ -28,10 +38,6 @@ def stem_of(word: str) -> str:
     return _stem(word) if len(word) <= _LONGEST else word
 
 
-#: Of words that have English endings; longer ones would make the memory of stems large.
-_LONGEST = 32
-
-
 @lru_cache(maxsize=16_384)
 def _stem(word: str) -> str:
     for ending in _ENDINGS:
@@ -45,12 +51,6 @@ def _stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 3 else word
 
 
-#: So few words may differ in texts that make the same statements.
-_MOST_DIFFERENT = 6
-#: Longer ones aren't compared word by word at all.
-_MOST_COMPARED = 1_000
-
-
 def are_comparable(ours: Sequence[str], theirs: Sequence[str], most: int) -> bool:
     """Whether two lists of words can be compared word by word: of at most so many, or different in few."""
     longest = max(len(ours), len(theirs))
@@ -59,12 +59,6 @@ def are_comparable(ours: Sequence[str], theirs: Sequence[str], most: int) -> boo
     ours_counted, theirs_counted = Counter(ours), Counter(theirs)
     different = (ours_counted - theirs_counted) + (theirs_counted - ours_counted)
     return different.total() <= _MOST_DIFFERENT
-
-
-#: Letters in common of what is one word, misspelled, and of no two names.
-_MISSPELLED = 0.75
-#: The comparison takes the square of the length.
-_LONGEST_COMPARED = 100
 
 
 def nearly_same(one: str, other: str) -> bool:
