@@ -277,7 +277,12 @@ class Auditor:
         """Return what comes of comparing the answers, and the nano-USD that a judge took for it."""
         judge = judge_of(case.plan, parts) if await self._may_ask_judge(case) else None
         judgement = await judging.compare(
-            Answers(question=case.hit.question, stored=case.stored.text, fresh=asked.answer.text),
+            Answers(
+                question=case.hit.question,
+                stored_question=case.hit.stored_question,
+                stored=case.stored.text,
+                fresh=asked.answer.text,
+            ),
             parts.embedder,
             case.plan.tenant_id,
             judge.ask if judge else None,

@@ -52,10 +52,12 @@ class Limits:
 
     same: float
     different: float
+    other_value: float
+    """Of what stands in the same place of one sentence; below it is another value."""
 
 
-_LIMITS = {"all-MiniLM-L6-v2": Limits(same=0.85, different=0.50)}
-_STRICT_LIMITS = Limits(same=0.93, different=0.35)
+_LIMITS = {"all-MiniLM-L6-v2": Limits(same=0.85, different=0.50, other_value=0.60)}
+_STRICT_LIMITS = Limits(same=0.93, different=0.35, other_value=0.35)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +65,8 @@ class Answers:
     """A question and the two answers that are to be compared."""
 
     question: str = field(repr=False)
+    stored_question: str = field(repr=False)
+    """What the stored answer was given to."""
     stored: str = field(repr=False)
     fresh: str = field(repr=False)
 
@@ -130,14 +134,22 @@ async def _compare_meaning(answers: Answers, embedder: Embedder, tenant_id: int)
     if not ours or not theirs or max(len(ours), len(theirs)) > _MOST_PASSAGES:
         return unsure
     try:
-        vectors = await asyncio.gather(
-            *(embedder.embed_patiently(tenant_id, text) for text in (*ours, *theirs))
-        )
+        vectors = await _embedded(embedder, tenant_id, (*ours, *theirs))
+        similarity = _alignment(vectors[: len(ours)], vectors[len(ours) :])
+        limits = _LIMITS.get(vectors[0].embedder_id, _STRICT_LIMITS)
+        judged = judged_by_similarity(answers, similarity, limits)
+        values = _values_in_one_place(answers)
+        if judged.label == "unsure" and values and _are_short(answers):
+            one, other = await _embedded(embedder, tenant_id, values)
+            if one.similarity(other) < limits.other_value:
+                return Judgement(label="different", method="embedding")
     except EmbeddingUnavailable:
         return unsure
-    similarity = _alignment(vectors[: len(ours)], vectors[len(ours) :])
-    limits = _LIMITS.get(vectors[0].embedder_id, _STRICT_LIMITS)
-    return judged_by_similarity(answers.stored, answers.fresh, similarity, limits)
+    return judged
+
+
+async def _embedded(embedder: Embedder, tenant_id: int, texts: Sequence[str]) -> list[Vector]:
+    return await asyncio.gather(*(embedder.embed_patiently(tenant_id, text) for text in texts))
 
 
 def passages(text: str) -> list[str]:
@@ -155,14 +167,14 @@ def passages(text: str) -> list[str]:
     return found
 
 
-def judged_by_similarity(stored: str, fresh: str, similarity: float, limits: Limits) -> Judgement:
+def judged_by_similarity(answers: Answers, similarity: float, limits: Limits) -> Judgement:
     """Return what the similarity of two answers and a look at their words tell. Pure."""
     label: Label = "unsure"
-    if similarity < limits.different or _contradicts(stored, fresh, similarity, limits):
+    if similarity < limits.different or _contradict(answers, similarity, limits):
         label = "different"
-    elif similarity >= limits.same and _agrees(stored, fresh):
+    elif similarity >= limits.same and _agree(answers):
         label = "same"
-    certain = label == "same" and similarity >= (1.0 + limits.same) / 2 and _says_something(fresh)
+    certain = label == "same" and similarity >= (1.0 + limits.same) / 2 and _says_something(answers.fresh)
     return Judgement(label=label, method="embedding", certain=certain)
 
 
@@ -172,24 +184,38 @@ def _alignment(ours: Sequence[Vector], theirs: Sequence[Vector]) -> float:
     return min(fmean(map(max, table)), fmean(map(max, zip(*table, strict=True))))
 
 
-def _agrees(stored: str, fresh: str) -> bool:
+def _agree(answers: Answers) -> bool:
     """Whether nothing in the words speaks against it that two answers which are alike say the same."""
-    if not _numbers_agree(stored, fresh) or names_clash(stored, fresh):
+    stored, fresh = answers.stored, answers.fresh
+    if not _numbers_agree(stored, fresh) or names_clash(stored, fresh) or _says_no(stored) != _says_no(fresh):
         return False
-    return polarity_agrees(stored, fresh) and not _differ_in_one_place(stored, fresh)
+    return polarity_agrees(stored, fresh) and _values_in_one_place(answers) is None
 
 
-def _contradicts(stored: str, fresh: str, similarity: float, limits: Limits) -> bool:
-    """Whether short answers differ in what they are about: a number, a sense, a value in the same place."""
-    if max(len(_WORD.findall(stored)), len(_WORD.findall(fresh))) > _SHORT_WORDS:
+def _contradict(answers: Answers, similarity: float, limits: Limits) -> bool:
+    """Whether answers say yes and no, or short ones another number, sense, or value in the same place."""
+    stored, fresh = answers.stored, answers.fresh
+    if {_says_no(stored), _says_no(fresh)} == {True, False}:
+        return True
+    if not _are_short(answers):
         return False
     if _numbers_clash(stored, fresh):
         return True
-    in_one_place = _differ_in_one_place(stored, fresh)
-    if in_one_place and names_clash(stored, fresh):
+    other_value = _values_in_one_place(answers) is not None
+    if other_value and names_clash(stored, fresh):
         return True
     # Where answers are more alike, another sense is rather a guard's misreading, another word a synonym.
-    return similarity < limits.same and (in_one_place or not polarity_agrees(stored, fresh))
+    return similarity < limits.same and (other_value or not polarity_agrees(stored, fresh))
+
+
+def _are_short(answers: Answers) -> bool:
+    return max(len(_WORD.findall(text)) for text in (answers.stored, answers.fresh)) <= _SHORT_WORDS
+
+
+def _says_no(text: str) -> bool | None:
+    """Whether an answer begins with a no, or with a yes; None if with neither."""
+    first = _WORD.search(text.lower())
+    return {"no": True, "yes": False}.get(first[0] if first else "")
 
 
 def _numbers_agree(stored: str, fresh: str) -> bool:
@@ -208,14 +234,21 @@ def _lacking(ours: Numbers, theirs: Numbers) -> set[Number]:
     return set(ours.values) - set(theirs.values) - set(theirs.loose)
 
 
-def _differ_in_one_place(stored: str, fresh: str) -> bool:
-    """Whether two answers are one sentence with another value in it: the office is in Berlin, in Munich."""
-    ours, theirs = _words(stored), _words(fresh)
+def _values_in_one_place(answers: Answers) -> tuple[str, str] | None:
+    """Return what differs if the answers are one sentence but for that: the office is in Berlin, in Munich.
+
+    None if each only takes up the words of its own question.
+    """
+    ours, theirs = _words(answers.stored), _words(answers.fresh)
     shortest = min(len(ours), len(theirs))
     ahead = next((n for n in range(shortest) if ours[n] != theirs[n]), shortest)
     behind = next((n for n in range(shortest - ahead) if ours[-1 - n] != theirs[-1 - n]), shortest - ahead)
-    slots = len(ours) - ahead - behind, len(theirs) - ahead - behind
-    return min(slots) > 0 and max(slots) <= _SLOT_WORDS and ahead + behind >= max(slots)
+    one, other = ours[ahead : len(ours) - behind], theirs[ahead : len(theirs) - behind]
+    if not one or not other or max(len(one), len(other)) > min(_SLOT_WORDS, ahead + behind):
+        return None
+    if set(one) <= set(_words(answers.stored_question)) and set(other) <= set(_words(answers.question)):
+        return None
+    return " ".join(one), " ".join(other)
 
 
 def _words(text: str) -> list[str]:

@@ -16,12 +16,13 @@ from gateway.judging import (
 )
 from tests.caching_values import direction
 
-LIMITS = Limits(same=0.85, different=0.5)
+LIMITS = Limits(same=0.85, different=0.5, other_value=0.6)
 PARIS = "The capital of France is Paris."
 
 
 def answers(stored: str, fresh: str) -> Answers:
-    return Answers(question="What is the capital of France?", stored=stored, fresh=fresh)
+    question = "What is the capital of France?"
+    return Answers(question=question, stored_question=question, stored=stored, fresh=fresh)
 
 
 @pytest.mark.parametrize(
@@ -83,24 +84,50 @@ def test_normalising_keeps_words_with_digits_in_them() -> None:
         ("The secret word is apple.", "The secret word is banana.", 0.6, "different"),
         ("The bigger one is better here.", "The larger one is better here.", 0.97, "unsure"),
         ("You can cancel at any time.", "You can not cancel at any time.", 0.8, "different"),
+        ("Yes, you can cancel.", "No, only when the term ends you can.", 0.9, "different"),
     ],
 )
 def test_similarity_counts_as_far_as_the_words_agree(
     stored: str, fresh: str, similarity: float, label: str
 ) -> None:
-    assert judged_by_similarity(stored, fresh, similarity, LIMITS).label == label
+    assert judged_by_similarity(answers(stored, fresh), similarity, LIMITS).label == label
+
+
+@pytest.mark.parametrize(("values", "label"), [(0.59, "different"), (0.61, "unsure")])
+async def test_what_stands_in_the_same_place_is_compared_by_itself(values: float, label: str) -> None:
+    stored, fresh = "Ask the orange team on weekdays.", "Ask the finance team on weekdays."
+    embedder = DictEmbedder(
+        {
+            stored: direction(1.0),
+            fresh: direction(0.95, (1 - 0.95**2) ** 0.5),
+            "orange": direction(1.0),
+            "finance": direction(values, (1 - values**2) ** 0.5),
+        }
+    )
+    assert (await compare(answers(stored, fresh), embedder, 1)).label == label
+
+
+def test_an_answer_that_takes_up_the_words_of_its_question_says_nothing_else_by_that() -> None:
+    echoed = Answers(
+        question="How do I purchase a ticket?",
+        stored_question="How do I buy a ticket?",
+        stored="To buy a ticket, open the shop.",
+        fresh="To purchase a ticket, open the shop.",
+    )
+    assert judged_by_similarity(echoed, 0.9, LIMITS).label == "same"
+    assert judged_by_similarity(echoed, 0.8, LIMITS).label == "unsure"
 
 
 def test_numbers_of_long_answers_leave_it_unsure() -> None:
     long = "There is more to say about it, and so it goes on and on for quite some time. " * 6
-    told = judged_by_similarity(f"{long} In 1990.", f"{long} In 1991.", 0.97, LIMITS)
+    told = judged_by_similarity(answers(f"{long} In 1990.", f"{long} In 1991."), 0.97, LIMITS)
     assert told.label == "unsure"
 
 
 def test_only_the_most_alike_answers_are_the_same_beyond_doubt() -> None:
     one, other = "Recursion solves smaller instances of it.", "A function that calls itself does it."
-    assert not judged_by_similarity(one, other, 0.9, LIMITS).certain
-    assert judged_by_similarity(one, other, 0.93, LIMITS).certain
+    assert not judged_by_similarity(answers(one, other), 0.9, LIMITS).certain
+    assert judged_by_similarity(answers(one, other), 0.93, LIMITS).certain
 
 
 def test_long_answers_are_read_in_passages() -> None:
