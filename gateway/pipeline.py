@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from caching.recall import ExactHit, ExactRecall, SimilarHit
-from gateway import asking, coalescing, recalling, storing, tracing
+from gateway import asking, coalescing, fallback, recalling, storing, tracing
 from gateway.call import ChatCall, ChatOutcome
 from gateway.errors import Refusal
 from gateway.parts import Parts
@@ -70,7 +70,7 @@ async def answer(
         return recalling.served_coalesced(plan, asked.answer, asked.waited_ms)
     if isinstance(asked, asking.Unanswered):
         failed = asking.refused(plan, asked, report)
-        return recalling.served_on_error(plan, failed, exact, similar) or failed
+        return fallback.served(plan, failed, exact, similar, parts) or failed
 
     storing.keep(plan, asked, similar.vector if similar else None, parts)
     parts.auditor.answered(plan, similar, asked, parts)

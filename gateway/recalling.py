@@ -29,8 +29,6 @@ from gateway.planning import Plan
 from routing.catalog import Catalog, Target
 from routing.pricing import Usage, cost_nano, next_change, price_at
 
-_SERVER_ERROR = 500
-
 
 class _Place(TypedDict):
     """Where a served answer stands in its life."""
@@ -146,35 +144,10 @@ def served_coalesced(plan: Plan, answer: StoredAnswer, waited_ms: float) -> Chat
     return replace(_served(plan, answer, report), upstream_ms=waited_ms)
 
 
-def served_on_error(
-    plan: Plan, failed: ChatOutcome, exact: ExactRecall | None, similar: SimilarRecall | None
-) -> ChatOutcome | None:
-    """Serve an answer past its time in place of upstream's failure, if there is one and nothing was sent yet.
-
-    failed: how the call would end. A request that is itself at fault isn't helped by an older answer. Nothing is
-    saved: a call that fails costs nothing.
-    """
-    if failed.partial is not None or failed.status < _SERVER_ERROR:
-        return None
-    served = _fallback(plan, exact, similar)
-    if served is None or served.cache is None:
-        return None
-    return replace(
-        served,
-        cache=replace(served.cache, reason="stale_on_error"),
-        saved_nano=0,
-        upstream_ms=failed.upstream_ms,
-        attempts=failed.attempts,
-    )
-
-
-def _fallback(plan: Plan, exact: ExactRecall | None, similar: SimilarRecall | None) -> ChatOutcome | None:
-    if isinstance(exact, ExactMiss) and (answer := exact.fallback):
-        report = CacheReport(status="hit_exact", stale=True, **_place(answer, _age_of(answer)))
-        return _served(plan, answer, report)
-    if similar and similar.fallback and isinstance(hit := similar.fallback.outcome, SimilarHit):
-        return served_similar(plan, similar.fallback, hit)
-    return None
+def served_stale(plan: Plan, answer: StoredAnswer) -> ChatOutcome:
+    """Serve this question's own answer past its time."""
+    report = CacheReport(status="hit_exact", reason="stale", stale=True, **_place(answer, _age_of(answer)))
+    return _served(plan, answer, report)
 
 
 def served_similar(plan: Plan, recalled: SimilarRecall, hit: SimilarHit) -> ChatOutcome:
