@@ -4,10 +4,11 @@ The plan, the decision and the choice of what is kept are those that serve (gate
 jitter of TTLs, size caps, layers that fail, and tombstones.
 """
 
+import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -18,10 +19,14 @@ from caching import answers
 from caching.answers import StoredAnswer
 from caching.decision import Verifier
 from caching.embedder import TextEncoder
+from caching.embedding import Embedder, EmbeddingUnavailable
+from caching.judged import Label
 from caching.truth import CONFIDENCE, FIRST_RATE, Interval, audits_needed, exact_interval
+from caching.vectors import Vector, vector_of
 from gateway import storing
 from gateway.errors import Refusal
 from gateway.evaluation import FirstComeCache, Question, Verdict, with_vectors
+from gateway.judging import Answers, compare
 from gateway.past_requests import PastRequest
 from gateway.planning import plan_call
 from gateway.scene import Scene
@@ -52,10 +57,13 @@ class WrongShare:
     """The share of semantic hits that would have been wrong, as far as it can be told."""
 
     source: Literal["labels", "verifier", "none"]
-    """`labels`: counted by the rows' classes or answers, with the exact binomial interval. `verifier`: expected by
-    its probabilities; the interval is that of chance alone, as if they were right. `none`: nothing tells."""
+    """`labels`: counted by the rows' classes or, as audits do, by comparing answers; with the exact binomial
+    interval. `verifier`: expected by its probabilities; the interval is that of chance alone, as if they were
+    right. `none`: nothing tells."""
     hits: int
     """How many hits the share is of."""
+    unsure: int
+    """Hits besides, whose answers could be told neither the same nor different."""
     wrong: float
     share: float | None
     low: float
@@ -114,12 +122,21 @@ class Simulation:
 class _Ended:
     """One request and what became of it."""
 
+    place: int
     request: PastRequest
     question: Question
     verdict: Verdict
     cost: int | None
     """What asking upstream costs."""
     in_memory: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Truth:
+    """What tells right hits from wrong ones."""
+
+    told: Mapping[int, Label]
+    verifier: Verifier | None
 
 
 @dataclass(kw_only=True)
@@ -160,6 +177,7 @@ class _Run:
         else:
             self._keep(place, request, question, now)
         return _Ended(
+            place=place,
             request=request,
             question=question,
             verdict=verdict,
@@ -198,11 +216,11 @@ def simulate(
     prices: Prices,
     *,
     memory_s: float,
-    told: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Simulation:
     """Ask the requests, in order of their times, of empty caches under the scene's policy.
 
-    memory_s: how long a process keeps an answer in memory. told: called with the number of requests done.
+    memory_s: how long a process keeps an answer in memory. progress: called with the number of requests done.
     """
     planned: list[tuple[PastRequest, Question]] = []
     refused: Counter[str] = Counter()
@@ -217,8 +235,9 @@ def simulate(
     ended = []
     for place, ((request, _), question) in enumerate(zip(planned, questions, strict=True)):
         ended.append(run.ask(place, request, question))
-        told(place + 1)
-    return _summed(ended, run, refused, prices, verifier)
+        progress(place + 1)
+    told = asyncio.run(_labels(ended, encoder))
+    return _summed(ended, run, refused, prices, _Truth(told=told, verifier=verifier))
 
 
 def _planned(request: PastRequest, scene: Scene) -> Question | Refusal:
@@ -261,13 +280,13 @@ def _summed(
     run: _Run,
     refused: Counter[str],
     prices: Prices,
-    verifier: Verifier | None,
+    truth: _Truth,
 ) -> Simulation:
     hits = [each for each in ended if each.verdict.hit]
     semantic = [each for each in hits if each.verdict.reason is None]
     exact = [each for each in hits if each.verdict.reason == "exact"]
     missed = [each for each in ended if not each.verdict.hit]
-    wrong = _wrong_share(semantic, ended, verifier)
+    wrong = _wrong_share(semantic, truth.told, truth.verifier)
     times = [each.request.at_s for each in ended if each.request.at_s is not None]
     span_s = times[-1] - times[0] if times else None
     months = max(1.0, (span_s or 0.0) / _MONTH_S)
@@ -281,7 +300,7 @@ def _summed(
         bypassed=_by_reason(each for each in missed if each.verdict.bypassed),
         refused=dict(refused.most_common()),
         wrong=wrong,
-        wrong_exact=_wrong_share(exact, ended, None),
+        wrong_exact=_wrong_share(exact, truth.told, None),
         money=_money(ended, prices, audits=_audits(semantic, wrong, run.scene, months), months=months),
         room=Room(
             entries=entries[0],
@@ -321,12 +340,13 @@ def _audits(semantic: Sequence[_Ended], wrong: WrongShare, scene: Scene, months:
     return count * sum(hit.cost or 0 for hit in semantic) / len(semantic)
 
 
-def _wrong_share(hits: Sequence[_Ended], ended: Sequence[_Ended], verifier: Verifier | None) -> WrongShare:
-    told = [same for hit in hits if (same := _same(hit, ended)) is not None]
+def _wrong_share(hits: Sequence[_Ended], told: Mapping[int, Label], verifier: Verifier | None) -> WrongShare:
+    """told: by the place of the request in the log."""
+    labels = [told.get(hit.place) for hit in hits]
     # A share of a part of the hits would be one of whatever hits happen to be labelled.
-    if told and len(told) == len(hits):
-        wrong = told.count(False)
-        return _share("labels", len(told), wrong, exact_interval(wrong, len(told)))
+    if labels and None not in labels:
+        judged, wrong = len(labels) - labels.count("unsure"), labels.count("different")
+        return _share("labels", judged, wrong, exact_interval(wrong, judged), unsure=labels.count("unsure"))
     if verifier is None or not hits:
         return _share("none", len(hits), 0.0, Interval(low=0.0, high=1.0))
     doubts = [1.0 - hit.verdict.score for hit in hits]
@@ -334,11 +354,17 @@ def _wrong_share(hits: Sequence[_Ended], ended: Sequence[_Ended], verifier: Veri
 
 
 def _share(
-    source: Literal["labels", "verifier", "none"], hits: int, wrong: float, interval: Interval
+    source: Literal["labels", "verifier", "none"],
+    hits: int,
+    wrong: float,
+    interval: Interval,
+    *,
+    unsure: int = 0,
 ) -> WrongShare:
     return WrongShare(
         source=source,
         hits=hits,
+        unsure=unsure,
         wrong=wrong,
         share=wrong / hits if hits and source != "none" else None,
         low=interval.low,
@@ -346,18 +372,46 @@ def _share(
     )
 
 
-def _same(hit: _Ended, ended: Sequence[_Ended]) -> bool | None:
-    """Whether the served answer is this request's own; None: the log doesn't tell."""
-    served = ended[hit.verdict.of].request if hit.verdict.of is not None else hit.request
-    if hit.request.label is not None and served.label is not None:
-        return hit.request.label == served.label
-    if hit.request.answer is not None and served.answer is not None:
-        return _plain(hit.request.answer) == _plain(served.answer)
-    return None
+async def _labels(ended: Sequence[_Ended], encoder: TextEncoder) -> dict[int, Label]:
+    """Say of each hit, by its place, whether the served answer is its own, as far as the log tells."""
+    embedder, told = _PatientEncoder(encoder), {}
+    for hit in ended:
+        if hit.verdict.of is not None:
+            label = await _label(hit, ended[hit.verdict.of], embedder)
+            if label is not None:
+                told[hit.place] = label
+    return told
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split()).rstrip(".!")
+async def _label(hit: _Ended, source: _Ended, embedder: Embedder) -> Label | None:
+    asked, served = hit.request, source.request
+    if asked.label is not None and served.label is not None:
+        return "same" if asked.label == served.label else "different"
+    if not asked.answer or not served.answer:
+        return None
+    compared = Answers(
+        question=hit.question.text,
+        stored_question=source.question.text,
+        stored=served.answer,
+        fresh=asked.answer,
+    )
+    return (await compare(compared, embedder, tenant_id=0)).label
+
+
+class _PatientEncoder:
+    """The encoder as what compares answers asks for it."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+
+    async def embed(self, tenant_id: int, text: str) -> Vector:
+        (encoded,) = self._encoder.encode([text])
+        if isinstance(encoded, str):
+            raise EmbeddingUnavailable(encoded)
+        return vector_of(self._encoder.embedder_id, encoded)
+
+    async def embed_patiently(self, tenant_id: int, text: str) -> Vector:
+        return await self.embed(tenant_id, text)
 
 
 def chance_interval(doubts: Sequence[float], confidence: float = CONFIDENCE) -> Interval:

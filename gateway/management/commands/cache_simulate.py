@@ -24,7 +24,7 @@ from tenants.models import Tenant
 
 _OUTPUT_TOKENS = 250
 _SOURCES = {
-    "labels": "counted by the rows' classes or answers; exact binomial interval",
+    "labels": "counted by the rows' classes, or by comparing answers as audits do; exact binomial interval",
     "verifier": "expected by the verifier's probabilities; the interval is that of chance, if they are right",
     "none": "nothing tells: rows without class or answer, and no verifier for this embedder",
 }
@@ -87,7 +87,7 @@ class Command(BaseCommand):
             verifier_for(current_embedder_id()),
             _prices(tenant, scene.rules, options["embedding_price"]),
             memory_s=settings.MEMORY_CACHE_SECONDS,
-            told=self._tell_of(len(requests)),
+            progress=self._tell_of(len(requests)),
         )
         shown = _shown(found, scene.rules)
         self.stdout.write(orjson.dumps(shown).decode() if options["json"] else _table(found, scene.rules))
@@ -220,9 +220,10 @@ def _reasons(name: str, counts: dict[str, int], total: int) -> list[str]:
 def _wrong(wrong: WrongShare) -> str:
     if wrong.share is None:
         return f"unknown of {wrong.hits}" + (f" ({_SOURCES['none']})" if wrong.hits else "")
+    unsure = f"; of {wrong.unsure} more it can't be told" if wrong.unsure else ""
     return (
         f"{wrong.wrong:.1f} of {wrong.hits}: {wrong.share:.1%}, 95 % interval {wrong.low:.1%} to {wrong.high:.1%} "
-        f"({_SOURCES[wrong.source]})"
+        f"({_SOURCES[wrong.source]}{unsure})"
     )
 
 

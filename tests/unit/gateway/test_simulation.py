@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,18 @@ def test_classes_tell_which_hits_are_wrong() -> None:
 
 def test_answers_tell_it_too_but_for_their_form() -> None:
     found = run(asked(CAPITAL, answer="Paris."), asked(REPHRASED, answer="paris"))
-    assert (found.wrong.source, found.wrong.wrong) == ("labels", 0)
+    assert (found.wrong.source, found.wrong.wrong, found.wrong.unsure) == ("labels", 0, 0)
+    unlike = run(
+        asked(CAPITAL, answer="It is Paris, 20 km off."), asked(REPHRASED, answer="It is Paris, 7 km off.")
+    )
+    assert (unlike.wrong.wrong, unlike.wrong.share) == (1, 1.0)
+
+
+def test_answers_of_which_nothing_can_be_told_count_as_neither() -> None:
+    words = ["".join(pair) for pair in product("abcdefghij", "klmnopqrst")]
+    answers = (" ".join(words[:70]), " ".join(words[30:]))
+    found = run(asked(CAPITAL, answer=answers[0]), asked(REPHRASED, answer=answers[1]))
+    assert (found.wrong.hits, found.wrong.unsure, found.wrong.share) == (0, 1, None)
 
 
 def test_without_labels_the_verifier_tells_what_to_expect() -> None:
