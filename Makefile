@@ -17,7 +17,7 @@ PRODUCTION := HALFPENNY_ENV=production ALLOWED_HOSTS=halfpenny.example \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test check format openapi bench bench-peers lock test-browser test-node test-langchain FORCE
+.PHONY: help setup run test check format openapi truth bench bench-peers lock test-browser test-node test-langchain FORCE
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -45,6 +45,10 @@ format: .venv/.dev ## format the code and mend what ruff can mend
 
 openapi: .venv/.dev ## write the API's committed description anew
 	$(PY) -m config.devstack servers -- $(PY) manage.py export_openapi_schema --api gateway.api.api --indent 1 --sorted --output tests/snapshots/openapi.json
+
+truth: setup ## measure the semantic cache on a folder of labelled files, and write docs/cache-truth.md anew (DATA=...)
+	@test -n "$(DATA)" || { echo "make truth needs DATA=FOLDER (docs/cache-truth.md says of what)" >&2; exit 1; }
+	@exec $(PY) manage.py cache_truth "$(DATA)" --docs $(ARGS)
 
 bench: setup ## measure a stack of its own and other gateways, about 22 minutes (ARGS=--quick: two, ours only)
 	@exec $(PY) -m benchmarks $(ARGS)
