@@ -223,7 +223,8 @@ _IN_INTRODUCED_NAMES = (
 
 _NAME = re.compile(
     r"(?i:\bname(?:'s| is)|\bam (?:called|named)|'m (?:called|named)|\bcall me|\bmein name ist|"
-    r"\bich hei(?:\u00df|ss)e|\bje m'appelle|\bme llamo|\bmi nombre es|\bmi chiamo|\bmeu nome \u00e9|\bik heet) (\w{2,})|"
+    r"\bich hei(?:\u00df|ss)e|\bje m'appelle|\bme llamo|\bmi nombre es|\bmi chiamo|"
+    r"\bmeu nome \u00e9|\bik heet) (\w{2,})|"
     r"\b[Tt]his is ([A-Z]\w+) |\bI(?: am|'m) (?:(?:Mr|Mrs|Ms|Dr)\.? )?([A-Z][a-z]+) [A-Z][a-z]|"
     r"\b[Rr]egards,?\s{1,3}([A-Z][a-z]+)"
 )

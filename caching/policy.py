@@ -27,7 +27,7 @@ class CacheRules:
     """Of answers that depend on the moment; 0: they are not kept."""
     max_ttl_seconds: int
     freshness_cut: float | None
-    """Freshness score from which a question counts as live; None: the model's own."""
+    """Freshness score from which a question isn't static; None: the model's own."""
     stale_while_revalidate_seconds: int
     stale_on_error_seconds: int
     sharing: Sharing

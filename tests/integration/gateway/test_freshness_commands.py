@@ -78,7 +78,7 @@ def test_a_model_is_trained_into_a_file_with_its_card(
         "test",
     )
     model = load_model(tmp_path / "model.json")
-    assert (model.version, model.embedder_ids) == ("test", {card["embedder"]})
+    assert (model.version, list(model.embedder_ids)) == ("test", [card["embedder"]])
     assert card["data"]["asked"] == {"rows": 40, "dynamic": 20, "ordinary": False}
     assert card["data"]["plain"]["ordinary"] is True
     assert model.score("Why do dogs bark?", None, None).kind == "static"
