@@ -74,9 +74,9 @@ _BUSY_CALLS = 64
 _BUSY_LOOK_SECONDS = 0.5
 _MOST_BUSY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
-#: Comparisons that cost nothing are bounded all the same: a tenant's first 500, then one a second.
+#: Comparisons that cost nothing leave rows all the same: a tenant has 500, and one more every ten seconds.
 _FREE_BURST = 500.0
-_FREE_PER_SECOND = 1.0
+_FREE_PER_SECOND = 0.1
 _MOST_TENANTS = 10_000
 #: So far below the floor a refused neighbour may be and still count as a near miss.
 _NEAR = 0.03

@@ -95,6 +95,8 @@ async def open_house(demo: Demo, embedder: Embedder | None) -> AsyncIterator[Hou
         parts.embedder = parts.storer._embedder = embedder  # type: ignore[assignment]
         # The verifier knows the real embedder's vectors, not a stand-in's.
         parts.verifier_of = lambda embedder_id: AgreeingVerifier()
+    # What upstream is asked is for each test to know.
+    parts.auditor._dice = lambda: 1.0
     put = parts.records.put
 
     def keep(call: FinishedCall) -> None:

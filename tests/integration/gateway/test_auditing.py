@@ -273,6 +273,19 @@ async def test_audits_wait_while_many_calls_are_under_way(house: House, upstream
     assert len(upstream.asked) == 2
 
 
+async def test_what_is_under_way_at_the_end_is_broken_off(
+    house: House, upstream: ChangingUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "_STOP_SECONDS", 0.05)
+    assert await house.status(house.alice, STORED) == "miss"
+    for _ in range(4):
+        await house.parts.auditor._asking.acquire()
+    assert await house.status(house.alice, REPHRASED) == "hit_semantic"
+    await house.parts.auditor.stop()
+    assert house.parts.auditor._tasks == set()
+    assert len(upstream.asked) == 1
+
+
 async def test_stats_tell_the_share_its_interval_and_the_floor(
     house: House, upstream: ChangingUpstream
 ) -> None:
