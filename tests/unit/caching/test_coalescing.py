@@ -109,6 +109,30 @@ async def test_who_missed_just_before_the_end_gets_the_answer_too(town: Town) ->
     assert [await town.call(town.here), await town.call(town.there)] == [kept, kept]
 
 
+async def test_an_answer_past_its_time_is_not_taken_for_a_leaders(town: Town) -> None:
+    now = time.time()
+    old = answer(fresh_until=now - 1, expires_at=now + 60)
+    await town.exact.put(TENANT, PRINT, old, ttl_s=60)
+    lead = await town.lead(town.here)
+    call = town.call(town.there)
+    await turns()
+    lead.finish(new := answer())
+    await town.here.drain()
+    await asyncio.sleep(0.05)
+    assert not call.done()
+    await town.exact.put(TENANT, PRINT, new, ttl_s=60)
+    assert await call == new
+
+
+async def test_a_leader_that_died_beside_a_stale_answer_is_followed(town: Town) -> None:
+    now = time.time()
+    old = answer(fresh_until=now - 1, expires_at=now + 60)
+    await town.exact.put(TENANT, PRINT, old, ttl_s=60)
+    (await town.lead(town.here)).finish(Ending.FAILED)
+    await town.here.drain()
+    assert isinstance(await town.call(town.there), Lead)
+
+
 async def test_a_question_whose_answer_was_purged_is_asked_again(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:

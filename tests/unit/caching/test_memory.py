@@ -165,6 +165,13 @@ def test_what_is_put_under_an_old_version_is_not_seen_under_the_new_one() -> Non
     assert held.answer.text == "new"
 
 
+def test_an_answer_past_its_time_is_not_held_though_it_is_kept() -> None:
+    memory = AnswerMemory(1 << 20, ttl_s=60)
+    memory.put(1, 1, FRANCE, answer())
+    memory.put(1, 1, FRANCE, answer(fresh_until=time.time() - 1, expires_at=time.time() + 60))
+    assert memory.get(1, 1, FRANCE) is None
+
+
 def test_an_answer_that_has_expired_is_not_held() -> None:
     memory = answers()
     memory.put(1, 1, FRANCE, answer(expires_at=time.time() - 1))

@@ -11,6 +11,7 @@ from caching.cross_encoder import KnownScores
 from caching.decision import Verifier
 from caching.memory import HeldAnswer
 from caching.recall import ExactHit, ExactMiss, SimilarHit, SimilarMiss, SimilarRecall, Unavailable
+from caching.staleness import NO_STALE, StaleWindows
 from caching.testing import AgreeingVerifier, DictEmbedder, MemoryExactStore, MemorySemanticStore
 from caching.vectors import Vector
 from caching.verification import RemoteVerifier, VerifierUnavailable
@@ -45,6 +46,7 @@ async def similar(
     refuses: Callable[[Vector], str | None] = lambda vector: None,
     verifier: Verifier | None = AGREEING,
     cross_encoder: RemoteVerifier | None = None,
+    windows: StaleWindows = NO_STALE,
     **fields: Any,
 ) -> SimilarRecall:
     return await recall.recall_similar(
@@ -59,6 +61,7 @@ async def similar(
         verifier_of=lambda embedder_id: verifier,
         cross_encoder=cross_encoder,
         max_age_s=max_age_s,
+        windows=windows,
     )
 
 
@@ -209,6 +212,56 @@ async def test_entries_older_than_the_call_takes_are_not_even_neighbours(
     await store.add(1, entry(vector=direction(1.0), created_at=time.time() - 100))
     found = await similar(embedder, store, max_age_s=50)
     assert found.outcome == SimilarMiss(reason="no_neighbour")
+
+
+WINDOWS = StaleWindows(while_revalidate_s=10, on_error_s=100)
+
+
+def past(seconds: float) -> dict[str, Any]:
+    """Return the times of an answer that is so many seconds past its time, and kept."""
+    now = time.time()
+    return {"created_at": now - 500, "fresh_until": now - seconds, "expires_at": now + 500}
+
+
+@pytest.mark.parametrize(
+    ("past_s", "found"), [(-5.0, ("hit", False)), (5.0, ("hit", True)), (50.0, ("fallback",)), (200.0, ())]
+)
+async def test_what_is_past_its_time_is_a_stale_hit_a_fallback_or_nothing(
+    embedder: DictEmbedder, store: MemorySemanticStore, past_s: float, found: tuple[object, ...]
+) -> None:
+    exact_store = MemoryExactStore()
+    kept = answer(**past(past_s))
+    await exact_store.put(1, b"f", kept, ttl_s=600)
+    exact = await recall.recall_exact(exact_store.get(1, b"f"), held, max_age_s=None, windows=WINDOWS)
+    match exact:
+        case ExactHit():
+            assert found == ("hit", exact.stale)
+        case ExactMiss(reason="expired", fallback=fallback):
+            assert found == (("fallback",) if fallback == kept else ())
+        case _:
+            raise AssertionError(exact)
+    await store.add(1, entry(vector=direction(1.0), **past(past_s)))
+    recalled = await similar(embedder, store, windows=WINDOWS)
+    if isinstance(recalled.outcome, SimilarHit):
+        assert found == ("hit", recalled.outcome.stale)
+    else:
+        assert found == (("fallback",) if recalled.fallback else ())
+
+
+async def test_shadow_mode_has_no_fallback(embedder: DictEmbedder, store: MemorySemanticStore) -> None:
+    await store.add(1, entry(vector=direction(1.0), **past(5)))
+    recalled = await similar(embedder, store, windows=WINDOWS, semantic_mode="shadow")
+    assert isinstance(recalled.outcome, SimilarMiss)
+    assert recalled.fallback is None
+
+
+async def test_a_fallback_leaves_no_trace_in_the_trail_of_the_miss(
+    embedder: DictEmbedder, store: MemorySemanticStore
+) -> None:
+    await store.add(1, entry(vector=direction(1.0), **past(50)))
+    recalled = await similar(embedder, store, windows=WINDOWS)
+    assert recalled.fallback is not None
+    assert (recalled.trail, recalled.fallback.trail[-1]["verdict"]) == ((), "serve")
 
 
 @pytest.mark.parametrize("reason", ["too_long", "invalid"])

@@ -1,8 +1,10 @@
 from uuid import uuid4
 
+import pytest
+
 from gateway import headers
 from gateway.admission import Admission, Arrival, Caller
-from gateway.call import CacheReport, ChatOutcome
+from gateway.call import CacheReport, CacheStatus, ChatOutcome
 from gateway.errors import INVALID_KEY, rate_limited
 from tenants.limits import LimitVerdict, Window, WindowState
 from tenants.policy import GatewayPolicy, KeyPolicy, RequestLimits, TenantPolicy
@@ -54,6 +56,21 @@ def test_a_hit_says_so_in_both_headers() -> None:
     found = text_of(headers.of_outcome("req_X", admission().limits, ChatOutcome(cache=report), 1.0))
     assert found["x-gateway-cache"] == "hit_semantic"
     assert found["cache-status"] == 'halfpenny; hit; ttl=99; detail="similarity=0.912"'
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "told"),
+    [
+        ("hit_exact", "stale", "halfpenny; hit; ttl=-1; detail=stale"),
+        ("hit_semantic", "stale", "halfpenny; hit; ttl=-1; detail=stale"),
+        ("hit_exact", "stale_on_error", "halfpenny; fwd=stale; ttl=-1; detail=stale_on_error"),
+    ],
+)
+def test_a_stale_hit_says_so_in_a_header_of_its_own_too(status: CacheStatus, reason: str, told: str) -> None:
+    report = CacheReport(status=status, reason=reason, similarity=0.9, ttl_s=-0.2, entry=uuid4(), stale=True)
+    found = text_of(headers.of_outcome("req_X", admission().limits, ChatOutcome(cache=report), 1.0))
+    assert (found["x-gateway-cache"], found["x-gateway-cache-stale"]) == (status, "1")
+    assert found["cache-status"] == told
 
 
 def test_a_refusal_says_nothing_of_the_cache() -> None:
