@@ -1,11 +1,13 @@
 """Ops staff's pages of cache entries: to read them, to answer by hand, to take them out."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -63,14 +65,14 @@ class EntryForm(forms.ModelForm[CacheEntry]):
     """What may be changed about an entry: its answer, whether it stays, and how else it is asked for."""
 
     answer_text = forms.CharField(
-        label="answer",
+        label="Answer",
         max_length=_MOST_ANSWER,
         strip=False,
         widget=UnfoldAdminTextareaWidget,
         help_text="Served to whoever asks this or one of its variants, from the next second on.",
     )
     new_variants = forms.CharField(
-        label="other ways to ask",
+        label="Other ways to ask",
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         help_text="One question a line. Each shares this answer and is found by its own meaning.",
@@ -178,25 +180,10 @@ class CacheEntryAdmin(ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Model, form: forms.Form, change: bool) -> None:
+        """Change the entry once the page's transaction is over: the caches must not be told before."""
         assert isinstance(obj, CacheEntry)
         assert isinstance(form, EntryForm)
-        wanted = Change(text=form.cleaned_data["answer_text"], pinned=form.cleaned_data["pinned"])
-        try:
-            change_entry(obj.tenant_id, obj.id, wanted, by=_name_of(request))
-            if form.variants:
-                entry = CacheEntry.objects.get(tenant_id=obj.tenant_id, id=obj.id)
-                attached = attach_variants(entry, form.variants)
-                messages.info(request, f"{attached} of {len(form.variants)} questions share the answer now.")
-        except CacheUnavailable:
-            messages.error(
-                request, "Saved, but the cache Redis can't be asked: old copies may be left. Save again."
-            )
-        except SemanticUnavailable as error:
-            messages.error(request, f"The other questions were not added ({error.reason}). Please try again.")
-        except (NoSuchEntry, CacheEntry.DoesNotExist, BrokenAnswer):
-            messages.error(
-                request, "Nothing was changed: the entry has gone meanwhile, or its answer is broken."
-            )
+        transaction.on_commit(partial(_change, request, obj, form))
 
     @display(description="question")
     def excerpt(self, entry: CacheEntry) -> str:
@@ -257,6 +244,23 @@ class CacheEntryAdmin(ModelAdmin):
             return
         entries, exact = sum(each.entries for each in purged), sum(each.exact for each in purged)
         messages.success(request, f"{entries} entries and {exact} exact answers deleted.")
+
+
+def _change(request: HttpRequest, entry: CacheEntry, form: EntryForm) -> None:
+    wanted = Change(text=form.cleaned_data["answer_text"], pinned=form.cleaned_data["pinned"])
+    try:
+        change_entry(entry.tenant_id, entry.id, wanted, by=_name_of(request))
+        if form.variants:
+            attached = attach_variants(entry, form.variants)
+            messages.info(request, f"{attached} of {len(form.variants)} questions share the answer now.")
+    except CacheUnavailable:
+        messages.error(
+            request, "Saved, but the cache Redis can't be asked: old copies may be left. Save again."
+        )
+    except SemanticUnavailable as error:
+        messages.error(request, f"The other questions were not added ({error.reason}). Please try again.")
+    except (NoSuchEntry, BrokenAnswer):
+        messages.error(request, "Nothing was changed: the entry has gone meanwhile, or its answer is broken.")
 
 
 def _by_tenant(queryset: QuerySet[CacheEntry]) -> dict[int, list[UUID]]:

@@ -34,7 +34,7 @@ _MOST_SHOWN = 2000
 
 
 class LabellingView(UnfoldModelAdminViewMixin, TemplateView):
-    """One pair at a time: does one answer serve both questions? Keys: s, d, u, t, and back."""
+    """One pair at a time: does one answer serve both questions? Keys: s, d, u, x, and back."""
 
     title = "Does one answer serve both?"
     permission_required = _JUDGE

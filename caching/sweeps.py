@@ -34,6 +34,15 @@ DELETE FROM caching_judgedpair WHERE id IN (
     SELECT id FROM caching_judgedpair WHERE created_at < now() - interval '100 days'
     LIMIT %s FOR UPDATE SKIP LOCKED)
 """
+# What is kept for ever must be kept from the same questions for ever.
+_DELETE_TOMBSTONES = """
+DELETE FROM caching_tombstone WHERE id IN (
+    SELECT tombstone.id FROM caching_tombstone AS tombstone
+    WHERE tombstone.created_at < now() - interval '100 days' AND NOT EXISTS (
+        SELECT 1 FROM caching_cacheentry AS entry WHERE entry.tenant_id = tombstone.tenant_id
+            AND entry.fingerprint = tombstone.fingerprint AND entry.pinned)
+    LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
 
 _EMBEDDERS = "SELECT embedder_id, min(vector_dims(vector)) FROM caching_cacheentry GROUP BY embedder_id"
 
@@ -84,9 +93,9 @@ def delete_expired(*, batch: int = BATCH) -> int:
 
 
 def forget_judged(*, batch: int = BATCH) -> int:
-    """Blank the texts of judged pairs whose time is over, and delete pairs of long ago; return how many."""
+    """Blank judged texts whose time is over, delete pairs and tombstones of long ago; return how many."""
     changed = 0
-    for statement in (_BLANK_TEXTS, _DELETE_JUDGED):
+    for statement in (_BLANK_TEXTS, _DELETE_JUDGED, _DELETE_TOMBSTONES):
         while (count := _execute(statement, [batch])) > 0:
             changed += count
     if changed:

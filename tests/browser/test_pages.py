@@ -14,7 +14,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.acceptance.stack import Stack
+from tests.acceptance.stack import Stack, eventually
 
 pytestmark = pytest.mark.browser
 
@@ -90,6 +90,10 @@ def visit(stack: Stack, admin: BrowserContext) -> Iterator[Visit]:
         "/admin/tenants/tenant/add/",
         "/admin/routing/provider/",
         "/admin/caching/cacheentry/",
+        "/admin/caching/cacheentry/purge/",
+        "/admin/caching/judgedpair/",
+        "/admin/caching/judgedpair/judge/",
+        "/admin/caching/tombstone/",
         "/admin/analytics/requestrecord/",
         "/",
         "/docs",
@@ -122,3 +126,71 @@ def test_markup_in_a_prompt_stays_text(stack: Stack, visit: Visit) -> None:
     page = visit.open("/admin/caching/cacheentry/")
     expect(page.locator("body")).to_contain_text("onerror=alert(1)", timeout=10_000)
     assert dialogs == []
+
+
+_PAIR = """
+INSERT INTO caching_judgedpair (id, tenant_id, origin, request_id, entry, scope, embedder_id, question,
+    stored_question, similarity, verifier, floor, mode, verdict, label, method, judge, judged_by, note, cost_nano,
+    created_at, texts_until)
+SELECT gen_random_uuid(), entry.tenant_id, 'audit', gen_random_uuid(), entry.id, entry.scope, entry.embedder_id,
+    %s, entry.question, %s, '', 0.85, 'strict', 'serve', 'unsure', 'embedding', '', '', '', 0,
+    now(), now() + interval '1 day'
+FROM caching_cacheentry AS entry WHERE question = %s RETURNING id
+"""
+
+
+def pairs_with(stack: Stack, stored: str, *questions: str) -> None:
+    """Have an answer kept, and pairs of these questions with it to be judged, in this order."""
+    stack.ask(stored)
+    assert eventually(
+        lambda: stack.rows("SELECT 1 FROM caching_cacheentry WHERE question = %s", stored) != []
+    )
+    for place, question in enumerate(questions):
+        stack.rows(_PAIR, question, 0.86 + place / 100, stored)
+
+
+def label_of(stack: Stack, question: str) -> str:
+    ((label,),) = stack.rows("SELECT label FROM caching_judgedpair WHERE question = %s", question)
+    return str(label)
+
+
+def test_pairs_are_judged_by_keyboard(stack: Stack, visit: Visit) -> None:
+    stored, same, other, unclear = (
+        "What is the capital of Peru?",
+        "Which city is Peru's capital?",
+        "What is the capital of <b>Chile</b>?",
+        "What about Peru?",
+    )
+    pairs_with(stack, stored, same, other, unclear)
+    page = visit.open("/admin/caching/judgedpair/judge/")
+    asked = page.locator("[data-asked]")
+    expect(asked).to_contain_text(same)
+    page.keyboard.press("s")
+    expect(asked).to_contain_text("<b>Chile</b>")
+    page.keyboard.press("s")
+    expect(asked).to_contain_text(unclear)
+    page.keyboard.press("ArrowLeft")
+    expect(asked).to_contain_text("<b>Chile</b>")
+    page.keyboard.press("d")
+    expect(asked).to_contain_text(unclear)
+    page.keyboard.press("x")
+    expect(page.locator("body")).to_contain_text("Taken out")
+    page.keyboard.press("u")
+    expect(page.locator("body")).not_to_contain_text(unclear)
+    assert [label_of(stack, each) for each in (same, other, unclear)] == ["same", "different", "unsure"]
+    assert len(stack.rows("SELECT 1 FROM caching_tombstone")) == 1
+
+
+def test_an_answer_by_hand_serves_other_ways_to_ask_within_a_second(stack: Stack, visit: Visit) -> None:
+    question, otherwise = "Who founded the library of Quorndon?", "By whom was Quorndon's library founded?"
+    pairs_with(stack, question)
+    ((entry,),) = stack.rows("SELECT id FROM caching_cacheentry WHERE question = %s", question)
+    page = visit.open(f"/admin/caching/cacheentry/{entry}/change/")
+    page.fill("textarea[name=answer_text]", "Ada Quorn.")
+    page.fill("textarea[name=new_variants]", otherwise)
+    page.check("input[name=pinned]", force=True)
+    page.click("button[name=_save]")
+    expect(page.locator("body")).to_contain_text("1 of 1 questions share the answer now")
+    assert eventually(lambda: stack.ask(question)["answer"] == "Ada Quorn.")
+    served = stack.ask(otherwise)
+    assert (served["answer"], served["cache"]["status"]) == ("Ada Quorn.", "hit_semantic"), served["cache"]

@@ -107,7 +107,7 @@ def test_an_edited_answer_takes_the_old_ones_place_everywhere(
     assert exact(cache_redis, entry, OWN) == stored.text
     assert exact(cache_redis, entry, COPY) is None
     assert Tenant.objects.get(pk=entry.tenant_id).policy_version > before
-    assert "answer" in LogEntry.objects.get().get_change_message()
+    assert "Answer" in LogEntry.objects.get().get_change_message()
 
 
 def test_a_pinned_entry_and_its_variants_stay_beyond_their_time_until_unpinned(
@@ -135,8 +135,9 @@ def test_other_ways_to_ask_share_the_answer(
         "caching.admin_entries.embed_now", lambda _, texts: [direction(0.0, 1.0)] * len(texts)
     )
     variants = "France's capital?\n\n  Which city rules France?  \nFrance's capital?"
-    ops.post(change_page(entry), {"answer_text": "Paris", "new_variants": variants})
+    ops.post(change_page(entry), {"answer_text": "Paris, by hand", "new_variants": variants})
     aliases = CacheEntry.objects.filter(alias_of=entry.id)
+    assert {alias.answer["text"] for alias in aliases} == {"Paris, by hand"}
     assert {alias.question for alias in aliases} == {"France's capital?", "Which city rules France?"}
     assert {alias.answer["entry"] for alias in aliases} == {str(entry.id)}
     assert "Which city rules France?" in ops.get(change_page(entry)).content.decode()

@@ -1,17 +1,18 @@
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import redis
+from django.utils import timezone
 
-from caching import answers
+from caching import answers, sweeps
 from caching.answers import StoredAnswer
 from caching.cache_redis import answer_key
 from caching.models import CacheEntry, JudgedPair, Tombstone
-from caching.tombstones import Author, judge_entry, judge_hit, reach
+from caching.tombstones import Author, bury, judge_entry, judge_hit, reach
 from tenants.models import Tenant
 from tests.caching_values import EMBEDDER, answer, asked_hit, direction
 
@@ -150,3 +151,13 @@ def test_another_tenants_entry_is_out_of_reach(alice: Tenant) -> None:
 @pytest.mark.parametrize(("similarity", "least"), [(0.9, 0.95), (0.98, 0.99), (1.0, 0.999)])
 def test_a_tombstone_reaches_half_the_way_to_the_stored_question(similarity: float, least: float) -> None:
     assert reach(similarity) == pytest.approx(least)
+
+
+def test_tombstones_of_long_ago_are_forgotten_but_for_pinned_answers(alice: Tenant) -> None:
+    kept = keep(alice, id=uuid4(), fingerprint=OTHER, pinned=True)
+    for entry in (keep(alice), kept):
+        bury(entry, direction(1.0, 0.3), 0.95, request_id=uuid4(), author=CALLER)
+    assert sweeps.forget_judged() == 0
+    Tombstone.objects.update(created_at=timezone.now() - timedelta(days=101))
+    assert sweeps.forget_judged() == 1
+    assert Tombstone.objects.get().entry == kept.id
