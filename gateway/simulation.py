@@ -1,7 +1,7 @@
 """What a cache policy would have done with past requests: hits, wrong ones, money, room.
 
 The plan, the decision and the choice of what is kept are those that serve (gateway.evaluation). Left out are the
-jitter of TTLs, size caps, layers that fail, and tombstones.
+jitter of TTLs, size caps, stale answers, layers that fail, tombstones, pins and aliases.
 """
 
 import asyncio
