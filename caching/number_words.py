@@ -47,6 +47,8 @@ ROMAN = {
     "II": 2, "III": 3, "IV": 4, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "XI": 11, "XII": 12, "XIII": 13,
     "XIV": 14, "XV": 15, "XVI": 16, "XVII": 17, "XVIII": 18, "XIX": 19, "XX": 20, "XXI": 21,
 }  # fmt: skip
+LOOSE_ROMAN = frozenset({"IV", "VI", "XI", "XX"})
+"""Numerals that are other words too: an IV line, the vi editor."""
 ROMAN_LETTERS = {"I": 1, "V": 5, "X": 10}
 """More often a pronoun, a letter or a name: numbers only behind what is numbered so."""
 NUMBERED_IN_ROMAN = words_in(

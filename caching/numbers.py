@@ -19,6 +19,7 @@ from caching.number_words import (
     CHINESE,
     HOURS,
     LOOSE,
+    LOOSE_ROMAN,
     MONTHS,
     MONTHS_BESIDE_DIGITS,
     NUMBERED_IN_ROMAN,
@@ -304,7 +305,7 @@ def _read_word(tokens: list[_Token], place: int) -> _Found:
         return _part_alone(tokens, place)
     if word in SMALL or word in SCALES_ALONE:
         return _spelled(tokens, place)
-    if text in ROMAN or text in ROMAN_LETTERS:
+    if (numeral := text.upper()) in ROMAN or numeral in ROMAN_LETTERS:
         return _roman(tokens, place)
     return _Found(_calendar(tokens, place), place + 1)
 
@@ -323,12 +324,14 @@ def _calendar(tokens: list[_Token], place: int) -> list[Number]:
 
 
 def _roman(tokens: list[_Token], place: int) -> _Found:
-    text = tokens[place].text
+    numeral = tokens[place].text.upper()
     is_numbered = _at(tokens, place - 1).word in NUMBERED_IN_ROMAN
-    if text in ROMAN_LETTERS:
-        return _Found([("number", Decimal(ROMAN_LETTERS[text]))] if is_numbered else [], place + 1)
-    is_loose = text in {"IV", "VI", "XI", "XX"} and not is_numbered
-    return _Found([("number", Decimal(ROMAN[text]))], place + 1, is_loose=is_loose)
+    if numeral in ROMAN_LETTERS:
+        # "Type I" may go on with "diabetes" or with "like".
+        numbers: list[Number] = [("number", Decimal(ROMAN_LETTERS[numeral]))] if is_numbered else []
+        return _Found(numbers, place + 1, is_loose=numeral == "I")
+    is_loose = numeral in LOOSE_ROMAN and not is_numbered
+    return _Found([("number", Decimal(ROMAN[numeral]))], place + 1, is_loose=is_loose)
 
 
 def _spelled(tokens: list[_Token], place: int) -> _Found:
