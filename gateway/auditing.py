@@ -23,8 +23,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from prometheus_client import Counter
-
 from caching.answers import StoredAnswer
 from caching.asked import AskedHit
 from caching.decision import Asked as AskedOfDecision
@@ -43,9 +41,10 @@ from caching.recall import SimilarHit, SimilarMiss, SimilarRecall
 from caching.semantic import SemanticUnavailable
 from caching.truth import FIRST_RATE
 from caching.verification import VerifierUnavailable
-from gateway import asking, judging, storing
+from gateway import asking, audit_metrics, judging, storing
 from gateway.admission import Admission, Arrival
 from gateway.asking import Asked
+from gateway.audit_metrics import ALIASES, DROPPED
 from gateway.audit_pace import AuditPace, CountHits
 from gateway.call import CacheReport
 from gateway.judge import judge_of
@@ -56,16 +55,6 @@ from gateway.records import record_of
 from gateway.request_id import shown
 
 log = logging.getLogger(__name__)
-
-JUDGED = Counter(
-    "halfpenny_judged_pairs",
-    "Stored answers compared with upstream's, by why, what came of it and how it was told",
-    ["origin", "label", "method"],
-)
-DROPPED = Counter(
-    "halfpenny_audits_dropped", "Audits and comparisons that were given up, by reason", ["reason"]
-)
-ALIASES = Counter("halfpenny_aliases", "Questions that became aliases of an entry after a comparison")
 
 _AT_ONCE = 4
 _MOST_WAITING = 64
@@ -267,7 +256,7 @@ class Auditor:
             cost_nano += cost_of_judge
         else:
             judgement = Judgement(label="unsure", method="")
-        JUDGED.labels(origin=case.origin, label=judgement.label, method=judgement.method).inc()
+        audit_metrics.observe(case.origin, judgement.label, judgement.method)
         await self._pairs.add(_pair(case, judgement, cost_nano))
         if judgement.label == "different" and case.verdict == SERVE:
             await self._bury(case.plan.tenant_id, case.request_id, case.hit)
