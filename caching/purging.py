@@ -24,7 +24,7 @@ from caching import answers
 from caching.answers import BrokenAnswer, StoredAnswer
 from caching.cache_redis import REDIS_ERRORS, answer_key, answer_keys, asked_keys, blocking_client
 from caching.exact import CacheUnavailable
-from caching.models import CacheEntry, CachePolicy, Tombstone
+from caching.models import CacheEntry, CachePolicy, JudgedPair, Tombstone
 from tenants.snapshots import announce
 
 _BATCH = 1000
@@ -170,6 +170,7 @@ def _purge_entries(tenant_id: int, selection: Selection, *, dry_run: bool) -> tu
             return going.count(), pinned
         if selection.everything:
             Tombstone.objects.filter(tenant_id=tenant_id).delete()
+            JudgedPair.objects.filter(tenant_id=tenant_id).update(question="", stored_question="")
         return going.delete()[0], pinned
 
 

@@ -68,17 +68,20 @@ def judge_hit(
     return Feedback(effect="buried" if entry else "purged", repeated=repeated)
 
 
-def refute(tenant_id: int, request_id: UUID, hit: AskedHit, *, author: Author) -> bool:
+def refute(tenant_id: int, request_id: UUID, hit: AskedHit, *, served: bool, author: Author) -> bool:
     """Take an answer that an audit found wrong away from the question's neighbourhood; return whether it was.
 
-    What staff pinned stays. Raises CacheUnavailable: the tombstone stands by then.
+    served: whether the question got it, and so has a copy; those of other questions aren't looked for, since audits
+    are many. What staff pinned stays. Raises CacheUnavailable: the tombstone stands by then.
     """
     entry = CacheEntry.objects.filter(tenant_id=tenant_id, id=hit.entry).first()
     if entry is not None and entry.pinned:
         return False
     if entry is not None:
         bury(entry, hit.vector, hit.similarity, request_id=request_id, author=author)
-    _take_away(tenant_id, hit.entry, asked=hit.fingerprint, own=bytes(entry.fingerprint) if entry else None)
+    if served:
+        drop_copies(tenant_id, hit.entry, at=[hit.fingerprint])
+        announce(tenant_id)
     return True
 
 

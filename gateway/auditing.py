@@ -17,10 +17,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from caching.answers import StoredAnswer
@@ -74,8 +74,12 @@ _OTHER_REASONS = frozenset({"no_neighbour", "weaker_tier", "model_not_allowed", 
 _WITHHELD = frozenset({"shadow", "uncalibrated"})
 _REPORT = CacheReport(status="refresh", reason="audit")
 
-Bury = Callable[[int, UUID, AskedHit], Awaitable[None]]
-"""Keeps an entry from serving questions near a request's hit. Raises JudgedUnavailable."""
+
+class Bury(Protocol):
+    """Takes wrong answers out of the caches."""
+
+    async def __call__(self, tenant_id: int, request_id: UUID, hit: AskedHit, *, served: bool) -> None:
+        """Keep the hit's entry from serving questions near it. Raises JudgedUnavailable."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -259,7 +263,7 @@ class Auditor:
         audit_metrics.observe(case.origin, judgement.label, judgement.method)
         await self._pairs.add(_pair(case, judgement, cost_nano))
         if judgement.label == "different" and case.verdict == SERVE:
-            await self._bury(case.plan.tenant_id, case.request_id, case.hit)
+            await self._bury(case.plan.tenant_id, case.request_id, case.hit, served=case.origin == "audit")
         return judgement
 
     async def _judged(self, case: _Case, asked: Asked, parts: Parts) -> tuple[Judgement, int]:
@@ -381,6 +385,8 @@ async def _verifier(hit: AskedHit, parts: Parts) -> Verifier | None:
 
 def _pair(case: _Case, judgement: Judgement, cost_nano: int) -> NewPair:
     hit = case.hit
+    # What holds somebody's details is nobody else's to read.
+    is_personal = "/user:" in case.plan.cacheability.owner
     return NewPair(
         tenant_id=case.plan.tenant_id,
         origin=case.origin,
@@ -388,8 +394,8 @@ def _pair(case: _Case, judgement: Judgement, cost_nano: int) -> NewPair:
         entry=hit.entry,
         scope=hit.scope,
         embedder_id=hit.vector.embedder_id,
-        question=hit.question,
-        stored_question=hit.stored_question,
+        question="" if is_personal else hit.question,
+        stored_question="" if is_personal else hit.stored_question,
         similarity=hit.similarity,
         verifier_score=hit.verifier_score,
         verifier=hit.verifier,

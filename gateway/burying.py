@@ -19,10 +19,10 @@ _MOST_SECONDS = 10.0
 _threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audits")
 
 
-async def bury(tenant_id: int, request_id: UUID, hit: AskedHit) -> None:
-    """Keep the hit's entry from serving questions near it, in every layer. Raises JudgedUnavailable."""
+async def bury(tenant_id: int, request_id: UUID, hit: AskedHit, *, served: bool) -> None:
+    """Keep the hit's entry from serving questions near it; served: in every layer. Raises JudgedUnavailable."""
     refuting = database_sync_to_async(refute, thread_sensitive=False, executor=_threads)(
-        tenant_id, request_id, hit, author=_AUTHOR
+        tenant_id, request_id, hit, served=served, author=_AUTHOR
     )
     try:
         await within(_MOST_SECONDS, refuting)

@@ -286,6 +286,24 @@ async def test_what_is_under_way_at_the_end_is_broken_off(
     assert len(upstream.asked) == 1
 
 
+async def test_questions_with_somebodys_details_are_not_kept_for_others_to_read(house: House) -> None:
+    details = "my name is Dora Example"
+    assert await house.status(house.alice, f"{STORED} {details}", user="dora") == "miss"
+    assert await house.status(house.alice, f"{STORED} {details} please", user="dora") == "hit_semantic"
+    await settle(house)
+    [pair] = await pairs(house)
+    assert (pair.label, pair.question, pair.stored_question) == ("same", "", "")
+
+
+async def test_a_purge_of_everything_takes_the_texts_of_judged_pairs_along(house: House) -> None:
+    await ask_twice(house)
+    purged = await house.client.request(
+        "DELETE", "/cache", headers=bearer(house.alice), json={"all": True, "dry_run": False}
+    )
+    assert purged.status_code == 200
+    assert [(pair.label, pair.question) for pair in await pairs(house)] == [("same", "")]
+
+
 async def test_stats_tell_the_share_its_interval_and_the_floor(
     house: House, upstream: ChangingUpstream
 ) -> None:
