@@ -27,12 +27,13 @@ _HOPED_HITS = 0.5
 _ROW_BYTES = 250
 
 # The sizes of the columns themselves: that of the whole row would read back what is stored apart from it.
-_BYTES = f"(pg_column_size(question) + pg_column_size(answer) + pg_column_size(vector) + {_ROW_BYTES})"
+#: SQL of what an entry takes: its row as Postgres stores it, without indexes.
+BYTES = f"(pg_column_size(question) + pg_column_size(answer) + pg_column_size(vector) + {_ROW_BYTES})"
 
 _BEYOND_CAPS = f"""
 SELECT kept.tenant_id
 FROM (
-    SELECT tenant_id, count(*) AS entries, sum({_BYTES}) AS bytes FROM caching_cacheentry GROUP BY tenant_id
+    SELECT tenant_id, count(*) AS entries, sum({BYTES}) AS bytes FROM caching_cacheentry GROUP BY tenant_id
 ) AS kept
 JOIN caching_cachepolicy AS policy ON policy.tenant_id = kept.tenant_id
 WHERE kept.entries > policy.max_entries OR kept.bytes > policy.max_bytes
@@ -41,11 +42,11 @@ WHERE kept.entries > policy.max_entries OR kept.bytes > policy.max_bytes
 # The excess is counted in the same moment: a sweeper that comes second must not take as much once more.
 _LEAST_WORTH = f"""
 WITH excess AS (
-    SELECT count(*) - max(policy.max_entries) AS entries, sum({_BYTES}) - max(policy.max_bytes) AS bytes
+    SELECT count(*) - max(policy.max_entries) AS entries, sum({BYTES}) - max(policy.max_bytes) AS bytes
     FROM caching_cacheentry AS entry JOIN caching_cachepolicy AS policy ON policy.tenant_id = entry.tenant_id
     WHERE entry.tenant_id = %(tenant)s
 ), entries AS (
-    SELECT id, created_at, saved_nano, {_BYTES} AS bytes,
+    SELECT id, created_at, saved_nano, {BYTES} AS bytes,
         CASE jsonb_typeof(answer -> 'cost_nano') WHEN 'number' THEN (answer ->> 'cost_nano')::float8 ELSE 0 END
             AS cost_nano,
         greatest(0, extract(epoch FROM now() - created_at)) / %(recent_s)s AS age,

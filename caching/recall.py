@@ -129,12 +129,12 @@ async def recall_exact(
         return ExactMiss(reason="too_old")
     standing = windows.standing(answer, time.time())
     if standing in ("fresh", "stale"):
-        return replace(exact_hit(found), stale=standing == "stale")
+        return exact_hit(found, stale=standing == "stale")
     return ExactMiss(reason="expired", fallback=answer if standing == "on_error" else None)
 
 
-def exact_hit(held: HeldAnswer) -> ExactHit:
-    return ExactHit(answer=held.answer, age_s=_age_of(held.answer), text_json=held.text_json)
+def exact_hit(held: HeldAnswer, *, stale: bool = False) -> ExactHit:
+    return ExactHit(answer=held.answer, age_s=_age_of(held.answer), text_json=held.text_json, stale=stale)
 
 
 def is_young(answer: StoredAnswer, max_age_s: float | None) -> bool:

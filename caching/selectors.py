@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
+from caching import eviction
 from caching.cache_redis import REDIS_ERRORS, answer_keys, blocking_client
 from caching.models import CacheEntry, CachePolicy, CacheSwitch
 from caching.policy import CacheRules, CacheSwitches
@@ -96,7 +97,7 @@ def worn_entries(tenant_id: int, key_public_id: str, *, before: datetime) -> lis
 def _stored_bytes(tenant_id: int | None) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coalesce(sum(pg_column_size(entry.*)), 0) FROM caching_cacheentry AS entry "
+            f"SELECT coalesce(sum({eviction.BYTES}), 0) FROM caching_cacheentry "  # noqa: S608 (constants)
             "WHERE %s::bigint IS NULL OR tenant_id = %s",
             [tenant_id, tenant_id],
         )

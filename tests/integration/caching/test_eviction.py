@@ -89,7 +89,7 @@ def test_a_cap_of_bytes_is_held_too(alice: Tenant) -> None:
     for _ in range(6):
         keep(alice)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT sum({eviction._BYTES}) FROM caching_cacheentry")
+        cursor.execute(f"SELECT sum({eviction.BYTES}) FROM caching_cacheentry")
         (held,) = cursor.fetchone()
     cap(alice, max_bytes=held // 2)
     assert eviction.evict() == 3
@@ -157,3 +157,24 @@ def _versions() -> dict[UUID, str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, xmin::text || ctid::text FROM caching_cacheentry")
         return dict(cursor.fetchall())
+
+
+def test_the_table_does_not_grow_under_churn(alice: Tenant) -> None:
+    """A vacuum after each round, as autovacuum comes by."""
+    cap(alice, max_entries=150)
+    pages = []
+    for _ in range(6):
+        for _ in range(50):
+            keep(alice, text="".join(map(str, range(300))))
+        eviction.evict()
+        eviction.note_savings(alice.pk, {entry: 1 + entry.int % 10_000 for entry in list(kept(alice))[::2]})
+        pages.append(_pages_after_vacuum())
+    assert len(kept(alice)) == 150
+    assert pages[-1] <= pages[-2] * 1.1
+
+
+def _pages_after_vacuum() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM caching_cacheentry")
+        cursor.execute("SELECT pg_relation_size('caching_cacheentry') / 8192")
+        return int(cursor.fetchone()[0])
