@@ -101,7 +101,7 @@ class Purged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Chosen:
-    """The entries that were chosen by their questions."""
+    """The entries that were chosen in L2, as L1 knows them."""
 
     entries: frozenset[UUID]
     keys: frozenset[bytes]
@@ -117,7 +117,7 @@ def purge(tenant_id: int, selection: Selection, *, dry_run: bool) -> Purged:
     """
     if selection.everything and not dry_run:
         _raise_epoch(tenant_id)
-    chosen = _by_questions(tenant_id, selection)
+    chosen = _found(tenant_id, selection)
     entries, pinned = _purge_entries(tenant_id, selection, dry_run=dry_run)
     try:
         exact, unsearched = _purge_exact(tenant_id, selection, chosen, dry_run=dry_run)
@@ -224,20 +224,19 @@ def _like(pattern: str) -> str:
     return f"%{literal.replace('*', '%')}%"
 
 
-def _by_questions(tenant_id: int, selection: Selection) -> _Chosen | None:
-    if not selection.needs_questions:
-        return None
+def _found(tenant_id: int, selection: Selection) -> _Chosen:
+    """Return what L1's values alone don't tell: which questions were chosen, and whose answers aliases share."""
+    if not selection.needs_questions and selection.entries is None:
+        return _Chosen(entries=frozenset(), keys=frozenset())
     rows = list(_entries(tenant_id, selection).values_list("id", "fingerprint", "alias_of"))
     return _Chosen(
-        # A question that shares another's answer is taken out alone.
-        entries=frozenset(entry for entry, _, alias_of in rows if alias_of is None),
+        # In L1 an alias's answer names its entry.
+        entries=frozenset(alias_of or entry for entry, _, alias_of in rows),
         keys=frozenset(answer_key(tenant_id, bytes(fingerprint)).encode() for _, fingerprint, _ in rows),
     )
 
 
-def _purge_exact(
-    tenant_id: int, selection: Selection, chosen: _Chosen | None, *, dry_run: bool
-) -> tuple[int, int]:
+def _purge_exact(tenant_id: int, selection: Selection, chosen: _Chosen, *, dry_run: bool) -> tuple[int, int]:
     """Go through all of the tenant's values: copies of an entry have fingerprints that no entry knows.
 
     Return how many go, and how many could not be judged.
@@ -248,7 +247,7 @@ def _purge_exact(
             found = [] if selection.everything else list(_answers(client, keys))
             going = list(keys) if selection.everything else list(_going(found, selection, chosen))
             purged += len(going)
-            if chosen is not None:
+            if selection.needs_questions:
                 left = set(keys).difference(going)
                 unsearched += _unknown(tenant_id, [answer for key, answer in found if key in left and answer])
             if going and not dry_run:
@@ -267,17 +266,18 @@ def _in_batches(client: "redis.Redis", pattern: str) -> Iterator[tuple[Any, ...]
 
 
 def _going(
-    found: list[tuple[Any, StoredAnswer | None]], selection: Selection, chosen: _Chosen | None
+    found: list[tuple[Any, StoredAnswer | None]], selection: Selection, chosen: _Chosen
 ) -> Iterator[Any]:
     now = timezone.now().timestamp()
     for key, answer in found:
-        if answer is None:
+        if answer is None or key in chosen.keys or _is_meant(answer, selection, chosen, now):
             yield key
-        elif chosen is not None:
-            if key in chosen.keys or answer.entry in chosen.entries:
-                yield key
-        elif _applies(selection, answer, now):
-            yield key
+
+
+def _is_meant(answer: StoredAnswer, selection: Selection, chosen: _Chosen, now: float) -> bool:
+    if answer.entry in chosen.entries:
+        return True
+    return not selection.needs_questions and _applies(selection, answer, now)
 
 
 def _unknown(tenant_id: int, left: list[StoredAnswer]) -> int:

@@ -1,7 +1,7 @@
 import time
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -9,11 +9,12 @@ from django.db import connection
 from pytest_django import Settings
 
 from caching import answers, selectors, sweeps
-from caching.cache_redis import answer_key
+from caching.cache_redis import answer_key, asked_key, asked_keys
 from caching.exact import CacheUnavailable
-from caching.models import CacheEntry, CachePolicy, CacheSwitch
+from caching.models import CacheEntry, CachePolicy, CacheSwitch, Tombstone
 from caching.policy import CacheRules, CacheSwitches
 from caching.purging import Purged, Selection, purge
+from caching.tombstones import Author, bury
 from tenants.models import Tenant
 from tests.caching_values import EMBEDDER, answer, direction
 
@@ -143,6 +144,33 @@ def test_purging_an_entry_takes_its_exact_copies_too(alice: Tenant, cache_redis:
     cache_redis.set(answer_key(alice.pk, b"another fingerprint"), answers.dump(copy))
     purged = purge(alice.pk, Selection(entries=frozenset([entry])), dry_run=False)
     assert purged == Purged(entries=1, exact=2)
+
+
+@pytest.mark.parametrize("by_prompt", [True, False])
+def test_a_purged_alias_takes_the_copies_of_its_question_and_leaves_its_entry(
+    alice: Tenant, cache_redis: "redis.Redis", by_prompt: bool
+) -> None:
+    entry, alias = keep(alice, cache_redis), keep(alice, cache_redis)
+    CacheEntry.objects.filter(id=alias).update(alias_of=entry, question="France's seat of government?")
+    # Of a variant nobody knows the fingerprint that its askers have.
+    cache_redis.set(answer_key(alice.pk, b"another fingerprint"), answers.dump(answer(entry=entry)))
+    chosen = Selection(prompt="seat of") if by_prompt else Selection(entries=frozenset([alias]))
+    assert purge(alice.pk, chosen, dry_run=False).entries == 1
+    assert CacheEntry.objects.get().id == entry
+    assert not cache_redis.exists(answer_key(alice.pk, b"another fingerprint"))
+
+
+def test_purging_everything_forgets_what_was_asked_and_what_was_buried(
+    alice: Tenant, charlie: Tenant, cache_redis: "redis.Redis"
+) -> None:
+    for tenant in (alice, charlie):
+        entry = CacheEntry.objects.get(id=keep(tenant, cache_redis))
+        bury(entry, direction(1.0), 0.9, request_id=uuid4(), author=Author(name="k1", is_staff=False))
+        cache_redis.set(asked_key(tenant.pk, uuid4()), b"a question")
+    purge(alice.pk, Selection(everything=True), dry_run=False)
+    assert list(cache_redis.scan_iter(match=asked_keys(alice.pk))) == []
+    assert len(list(cache_redis.scan_iter(match=asked_keys(charlie.pk)))) == 1
+    assert [each.tenant for each in Tombstone.objects.all()] == [charlie]
 
 
 def test_another_tenants_entry_cannot_be_purged(
