@@ -71,7 +71,7 @@ def judge_hit(
 def refute(tenant_id: int, request_id: UUID, hit: AskedHit, *, served: bool, author: Author) -> bool:
     """Take an answer that an audit found wrong away from the question's neighbourhood; return whether it was.
 
-    served: whether the question got it, and so has a copy; those of other questions aren't looked for, since audits
+    served: whether the question got it, and so has a copy; those of other questions aren't looked for: audits
     are many. What staff pinned stays. Raises CacheUnavailable: the tombstone stands by then.
     """
     entry = CacheEntry.objects.filter(tenant_id=tenant_id, id=hit.entry).first()
