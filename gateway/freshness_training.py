@@ -293,7 +293,7 @@ def _cut(groups: Sequence["Matrix"], share: float) -> float:
 
 
 def taken_for(each: Unseen, cut: float, sure: Mapping[Kind, float]) -> list[Kind]:
-    """Return the kind that each row is taken for, as `routing.freshness` decides it."""
+    """Return the kind that each row is treated as, by the same steps as `Freshness.acted_on`."""
     kinds: list[Kind] = []
     for dynamic, chances in zip(each.dynamic, each.kinds, strict=True):
         by_kind = dict(zip(KINDS, chances, strict=True))

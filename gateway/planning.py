@@ -93,11 +93,8 @@ class Plan:
     @property
     def _kind(self) -> Kind:
         """The question's kind as far as it is known. What is personal is ordinary in the person's own scope."""
-        if self.freshness is None or (
-            self.freshness.kind == "personal" and "/user:" in self.cacheability.owner
-        ):
-            return "slow"
-        return self.freshness.kind
+        kind = self.freshness.acted_on if self.freshness else "slow"
+        return "slow" if kind == "personal" and "/user:" in self.cacheability.owner else kind
 
     @property
     def stale_windows(self) -> StaleWindows:

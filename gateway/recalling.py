@@ -196,7 +196,9 @@ def _basis(plan: Plan, recalled: SimilarRecall) -> dict[str, Any]:
         "mode": rules.semantic_mode,
         "floor": rules.least_similarity,
         "verifier": recalled.verifier,
-        "freshness": {"dynamic": round(found.dynamic, 4), "kind": found.kind} if found else None,
+        "freshness": {"dynamic": round(found.dynamic, 4), "kind": found.kind, "sure": found.sure}
+        if found
+        else None,
     }
 
 

@@ -37,6 +37,14 @@ class Freshness:
     dynamic: float
     """0 (surely for years) to 1 (surely depends on now or on who asks)."""
     kind: Kind
+    """The likeliest one."""
+    sure: bool = True
+    """Whether the kind is sure enough to cost the cache."""
+
+    @property
+    def acted_on(self) -> Kind:
+        """The kind that the question is treated as: an uncertain one that would cost the cache as slow."""
+        return self.kind if self.sure else "slow"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +72,7 @@ class Outputs:
     cut: float
     """Dynamic score from which a question isn't static."""
     sure: Mapping[Kind, float]
-    """Least probability of a kind that costs a bypass; less certain questions are taken for slow."""
+    """Least probability of a kind that costs the cache."""
 
     def freshness(self, flags: Sequence[bool], values: Sequence[float], cut: float | None) -> Freshness:
         dynamic = _logistic(self.dynamic.evidence(flags, values))
@@ -72,7 +80,7 @@ class Outputs:
             return Freshness(dynamic=dynamic, kind="static")
         chances = _softmax({kind: each.evidence(flags, values) for kind, each in self.kinds.items()})
         likely = max(self.sure, key=chances.__getitem__)
-        return Freshness(dynamic=dynamic, kind=likely if chances[likely] >= self.sure[likely] else "slow")
+        return Freshness(dynamic=dynamic, kind=likely, sure=chances[likely] >= self.sure[likely])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
