@@ -11,6 +11,7 @@ from typing import Literal, assert_never
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 
 from caching.cacheability import Cacheability
 from caching.decision import CANDIDATES, Asked, Decision, Neighbour, Refuse, Serve, Verifier, decide
@@ -83,14 +84,16 @@ class _Entries:
 
     kept: list[tuple[int, Question]] = field(default_factory=list)
     vectors: Vector = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    expiries: list[float] = field(default_factory=list)
+    expiries: "npt.NDArray[np.float64]" = field(default_factory=lambda: np.empty(0, np.float64))
 
     def nearest(self, vector: Vector, now: float) -> list[Neighbour]:
         """Return the unexpired entries nearest to the vector."""
-        similarities = self.vectors[: len(self.kept)] @ vector
-        alive = np.fromiter(self.expiries, np.float64, len(self.kept)) > now
-        order = np.argsort(-np.where(alive, similarities, -math.inf), kind="stable")[:CANDIDATES]
-        return [self._neighbour(int(index), float(similarities[index])) for index in order if alive[index]]
+        count = len(self.kept)
+        similarities = np.where(self.expiries[:count] > now, self.vectors[:count] @ vector, -math.inf)
+        # Sorting them all would take longer than everything else.
+        best = np.argpartition(-similarities, min(CANDIDATES, count - 1))[:CANDIDATES]
+        found = [self._neighbour(int(index), float(similarities[index])) for index in sorted(best)]
+        return sorted((each for each in found if each.similarity > -math.inf), key=_furthest)
 
     def append(self, place: int, question: Question, vector: Vector, expiry: float) -> None:
         """Add an entry, doubling the room for vectors when it is used up."""
@@ -99,9 +102,9 @@ class _Entries:
             grown = np.zeros((max(2 * count, 1), len(vector)), np.float32)
             grown[:count] = self.vectors.reshape(count, len(vector))
             self.vectors = grown
-        self.vectors[count] = vector
+            self.expiries = np.resize(self.expiries, len(grown))
+        self.vectors[count], self.expiries[count] = vector, expiry
         self.kept.append((place, question))
-        self.expiries.append(expiry)
 
     def _neighbour(self, index: int, similarity: float) -> Neighbour:
         place, stored = self.kept[index]
@@ -112,6 +115,10 @@ class _Entries:
             complexity=stored.plan.route.complexity,
             model=stored.plan.targets[0].name,
         )
+
+
+def _furthest(neighbour: Neighbour) -> float:
+    return -neighbour.similarity
 
 
 class FirstComeCache:
@@ -137,9 +144,7 @@ class FirstComeCache:
                 hit=True, of=place, similarity=1.0, score=1.0, reason="exact", seconds=question.seconds
             )
         if plan.withheld:
-            return Verdict(
-                hit=False, reason=plan.withheld, bypassed=not plan.writes, seconds=question.seconds
-            )
+            return Verdict(hit=False, reason=plan.withheld, seconds=question.seconds)
         if question.vector is None or not plan.reads_similar:
             return Verdict(hit=False, reason=judged.reason, seconds=question.seconds)
         return self._recall_similar(question, question.vector, now)
@@ -243,7 +248,7 @@ def _ask_pair(a: Question, b: Question, verifier: Verifier | None) -> Verdict:
         cache.store(0, a)
     verdict = cache.recall(b)
     if verdict.reason == "no_neighbour":
-        return replace(verdict, reason=a.plan.cacheability.reason)
+        return replace(verdict, reason=a.plan.withheld or a.plan.cacheability.reason)
     return verdict
 
 

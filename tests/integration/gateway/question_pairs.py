@@ -24,6 +24,9 @@ _SINGLE = (
     (_LONG, f"{_LONG}!"),
     ("How far is 5 km in steps?", "How far is 5 miles in steps?"),
     ("What does error E1042 mean?", "What does error E1043 mean?"),
+    ("What is my balance?", "What's my balance?"),
+    ("What is my balance?", "How do I check a balance?"),
+    ("How much does a litre of milk cost?", "What does a litre of milk cost?"),
     ('What does "break a leg" mean?', 'What does "spill the beans" mean?'),
 )
 
