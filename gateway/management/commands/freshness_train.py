@@ -49,6 +49,13 @@ class Command(BaseCommand):
         goal.add_argument("--out", type=Path, metavar="FILE", help="write the model here")
         goal.add_argument("--tenant", metavar="SLUG", help="fit this tenant's freshness cut instead")
         parser.add_argument("--model-version", default="own-1", help="name of the model in its file")
+        parser.add_argument(
+            "--also",
+            nargs="+",
+            default=[],
+            metavar="EMBEDDER",
+            help="embedders whose vectors are as good as the same, such as a quantised build",
+        )
         parser.add_argument("--seed", type=int, default=11)
         parser.add_argument(
             "--most-false-alarms",
@@ -109,7 +116,7 @@ def _train(options: dict[str, Any]) -> Row:
     model = {
         "format": 1,
         "version": options["model_version"],
-        "embedders": [encoder.embedder_id],
+        "embedders": [encoder.embedder_id, *options["also"]],
         "dimension": int(anchors.shape[1]),
         "flags": NAMES,
         "card": card,

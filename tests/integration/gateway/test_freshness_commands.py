@@ -76,9 +76,11 @@ def test_a_model_is_trained_into_a_file_with_its_card(
         str(tmp_path / "model.json"),
         "--model-version",
         "test",
+        "--also",
+        "its-twin",
     )
     model = load_model(tmp_path / "model.json")
-    assert (model.version, list(model.embedder_ids)) == ("test", [card["embedder"]])
+    assert (model.version, sorted(model.embedder_ids)) == ("test", [card["embedder"], "its-twin"])
     assert card["data"]["asked"] == {"rows": 40, "dynamic": 20, "ordinary": False}
     assert card["data"]["plain"]["ordinary"] is True
     assert model.score("Why do dogs bark?", None, None).kind == "static"

@@ -138,7 +138,7 @@ def test_the_shipped_model_tells_plain_cases_by_their_wording(question: str, kin
 
 def test_the_shipped_model_tells_its_data_and_figures() -> None:
     card = json.loads(SHIPPED.read_bytes())["card"]
-    assert shipped_model().embedder_ids == {card["embedder"]}
+    assert card["embedder"] in shipped_model().embedder_ids
     assert shipped_model().dimension == 384
     assert card["seed"] is not None
     for name, figures in card["with_vector"]["folds"].items():
