@@ -98,10 +98,11 @@ def _stream(path: Path, bench: Bench) -> Figures:
 def _compared(verdicts: Sequence[Verdict]) -> float | None:
     """Return the median of what a decision took that went beyond the floor: two candidates as a rule."""
     taken = [
-        each.seconds for each in verdicts if each.similarity is not None and each.reason != "below_floor"
+        each.seconds
+        for each in verdicts
+        if each.similarity is not None and each.reason not in ("below_floor", "exact")
     ]
-    asked = [seconds for seconds in taken if seconds]
-    return 1000 * median(asked) if asked else None
+    return 1000 * median(taken) if taken else None
 
 
 def _dynamic(path: Path, bench: Bench) -> Figures:

@@ -123,8 +123,8 @@ def _guard_table(sets: Mapping[str, Any]) -> Iterator[str]:
 
 def _freshness_table(sets: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        "### Freshness\n\nQuestions that depend on now or on who asks, told from static ones: of the score, then "
-        "of what bypasses both caches."
+        "### Freshness\n\nQuestions that depend on now or on who asks, told from static ones. A question counts "
+        "as found if its kind isn't `static`."
     )
     head = ("set", "questions", "AUC", "recall", "precision", "false positives")
     yield _table(head, [_freshness_row(name, found) for name, found in sets.items()])
@@ -167,13 +167,15 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def picture(figures: Mapping[str, Any]) -> str:
     """Return the curves of all sets, wrong hits against hits; text stays readable on light and dark ground."""
-    charts = [*_pair_charts(figures["pairs"]), *_stream_charts(figures["stream"])]
+    every = (*_pair_charts(figures["pairs"]), *_stream_charts(figures["stream"]))
+    # Where all pairs are the same, there is nothing to be wrong about.
+    charts = [chart for chart in every if any(chart["lines"].values())]
     height = _HEAD + _HEIGHT * math.ceil(len(charts) / _ACROSS)
     lines = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH * _ACROSS}" height="{height}" '
         'font-family="sans-serif" font-size="10">',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
-        '<text x="10" y="20" font-size="14">Wrong hits (up; lower is better) against hits (right)</text>',
+        '<text x="10" y="20" font-size="14">Wrong hits (up; lower is better) against hits (right, %)</text>',
         *_legend(),
         *(
             line
