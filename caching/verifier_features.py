@@ -4,6 +4,8 @@ Every figure is the same whichever of the two questions is stored. `_low` and `_
 larger of the two sides' figures: a `_low` above 0 is an exchange, a `_high` alone an addition.
 """
 
+# ruff: noqa: SIM905 (word lists are read and edited as text)
+
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -248,8 +250,8 @@ def _neighbours(tokens: Sequence[Token]) -> set[tuple[str, str]]:
 
 
 _SLOT = (
-    "head", "tail", "middle_low", "middle_high", "one_slot", "slot_likeness", "slot_weight_low", "slot_weight_high",
-    "slot_content_low",
+    "head", "tail", "middle_low", "middle_high", "one_slot", "slot_likeness", "slot_weight_low",
+    "slot_weight_high",     "slot_content_low",
 )  # fmt: skip
 
 
@@ -269,8 +271,8 @@ def _slot(a: Reading, b: Reading, found: Alignment, lexicon: Lexicon) -> Iterabl
 
 
 _QUESTIONS = (
-    "asks_same", "asks_differ", "asks_loosely", *(f"asks_{name}" for name in _ASKED), "focus_same", "focus_likeness",
-    "subject_same", "first_same", "numeric", "sentences_low", "sentences_high",
+    "asks_same", "asks_differ", "asks_loosely", *(f"asks_{name}" for name in _ASKED), "focus_same",
+    "focus_likeness",     "subject_same", "first_same", "numeric", "sentences_low", "sentences_high",
 )  # fmt: skip
 
 
@@ -331,7 +333,15 @@ def _followers(reading: Reading) -> dict[str, set[str]]:
     return found
 
 
-_TENSES = ("past_apart", "former_apart", "future_apart", "duty_apart", "denials_apart", "he_she_apart", "either_apart")
+_TENSES = (
+    "past_apart",
+    "former_apart",
+    "future_apart",
+    "duty_apart",
+    "denials_apart",
+    "he_she_apart",
+    "either_apart",
+)
 _DUTY = frozenset("should must need ought may might".split())
 _FORMER = frozenset(("used", "use"))
 
@@ -364,6 +374,7 @@ def _sizes(a: Reading, b: Reading) -> Iterable[float]:
 
 
 FEATURES: tuple[str, ...] = (
-    "similarity", *_COVER, *_KINDS, *_PARTNERS, *_CHARACTERS, *_ORDER, *_SLOT, *_QUESTIONS, *_ARGUMENT, *_TENSES, *_SIZES,
+    "similarity", *_COVER, *_KINDS, *_PARTNERS, *_CHARACTERS, *_ORDER, *_SLOT, *_QUESTIONS, *_ARGUMENT,
+    *_TENSES, *_SIZES,
 )  # fmt: skip
 """The names of the figures; a model file lists the same ones."""

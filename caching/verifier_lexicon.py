@@ -9,6 +9,8 @@ from operator import mul
 from typing import Any
 
 _UNKNOWN = 1.0
+#: A unit vector times itself.
+_UNIT = 127 * 127
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +50,8 @@ class Lexicon:
             return 0.0
         size = self.dimension
         ours, theirs = self.vectors[a * size : (a + 1) * size], self.vectors[b * size : (b + 1) * size]
-        return sum(map(mul, ours, theirs)) / 16129
+        dot: int = sum(map(mul, ours, theirs))
+        return dot / _UNIT
 
     def relation(self, a: int, b: int) -> str | None:
         """Return `opposite`, `synonym`, `broader` (either way), `sibling` or None."""

@@ -1,8 +1,11 @@
 """Reads a question into what the verifier compares: words with their kinds, stems and weights. Pure."""
 
+# ruff: noqa: SIM905 (word lists are read and edited as text)
+
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from caching.verifier_lexicon import Lexicon
@@ -22,6 +25,7 @@ _RARE = 0.62
 
 YES_NO = "yes_no"
 OTHER = "other"
+_HOW_TO = frozenset("can could should would does to".split())
 _HOW_MUCH = frozenset("many much long far old big tall often large high deep fast heavy".split())
 _VERBS_FIRST = frozenset(
     "is are am was were do does did has have had can could should would will shall may must".split()
@@ -89,7 +93,15 @@ def _tokens(text: str, lexicon: Lexicon) -> list[Token]:
             found.append(_token(part, lexicon, is_name=is_name and part == lower.removesuffix("'s")))
         if len(found) > MOST_TOKENS:
             break
-    return found
+    return _plainly_asked(found, lexicon)
+
+
+def _plainly_asked(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
+    """Read "how can I", "how should I" and "how to" as "how do I": they ask for the same."""
+    for place, (asked, then) in enumerate(pairwise(tokens)):
+        if asked.word == "how" and then.word in _HOW_TO:
+            tokens[place + 1] = _token("do", lexicon, is_name=False)
+    return tokens
 
 
 def _begins(text: str, place: int) -> bool:

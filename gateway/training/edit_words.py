@@ -1,5 +1,7 @@
 """Word lists for edits of questions: names, sorts of things, synonyms. Written by hand; pure data."""
 
+# ruff: noqa: SIM905, E501 (word lists are read and edited as text, a sort a line)
+
 FIRST_NAMES = (
     "Anna Ben Carla David Elena Frank Grace Henry Irene James Karen Liam Maria Nathan Olivia Peter Quinn Rachel "
     "Simon Teresa Victor Wendy Xavier Yasmin Zach Alice Bob Chloe Daniel Emma Felix Gina Hugo Ivy Jack Kim Laura "

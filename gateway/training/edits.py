@@ -3,11 +3,16 @@
 Each edit takes a question and a random source and returns the edited question, or None where it doesn't apply.
 """
 
+# ruff: noqa: E501, SIM905 (frames of sentences read better on one line; edits need no secret randomness)
+
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
+from caching.verifier import shipped_lexicon
+from caching.verifier_text import stem
 from caching.verifier_words import CONTRACTIONS, NUMBER_WORDS, OPPOSITES
 from gateway.training.edit_words import (
     ADDITIONS,
@@ -72,7 +77,7 @@ def change_sort(text: str, rng: Random) -> str | None:
 
 def change_opposite(text: str, rng: Random) -> str | None:
     """The opposite: enable -> disable."""
-    words = [match for match in _WORD.finditer(text)]
+    words = list(_WORD.finditer(text))
     rng.shuffle(words)
     for match in words:
         word = match[0].lower()
@@ -82,6 +87,39 @@ def change_opposite(text: str, rng: Random) -> str | None:
                     other = _like(match[0], rng.choice(sorted(sides[1 - side])))
                     return text[: match.start()] + other + text[match.end() :]
     return None
+
+
+def change_related(text: str, rng: Random) -> str | None:
+    """A word's opposite, or a word of the same sort, by the lexicon."""
+    lexicon = shipped_lexicon()
+    found = [match for match in _WORD.finditer(text) if match[0].islower() and len(match[0]) > 3]
+    rng.shuffle(found)
+    for match in found[:4]:
+        if others := _relatives(lexicon.place(match[0])):
+            other = lexicon.words[rng.choice(others)]
+            if other not in text.lower():
+                return text[: match.start()] + other + text[match.end() :]
+    return None
+
+
+#: Rarer words and rarer senses make edits that nobody would ask.
+_COMMONEST = 6_000
+
+
+@cache
+def _relatives(word: int) -> tuple[int, ...]:
+    """Return opposites and siblings of a word, without its synonyms; () for words with several meanings."""
+    lexicon = shipped_lexicon()
+    senses = lexicon.senses.get(word, ())
+    if not senses or len(senses) > 4:
+        return ()
+    near = (place for place in range(_COMMONEST) if place != word and len(lexicon.senses.get(place, ())) <= 4)
+    return tuple(
+        place
+        for place in near
+        if lexicon.relation(word, place) in {"opposite", "sibling"}
+        and stem(lexicon.words[place]) != stem(lexicon.words[word])
+    )
 
 
 _AUXILIARY = re.compile(
@@ -128,7 +166,7 @@ _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 
 def change_number(text: str, rng: Random) -> str | None:
     """One number to another."""
-    found = [match for match in _DIGITS.finditer(text)]
+    found = list(_DIGITS.finditer(text))
     if not found:
         return None
     match = rng.choice(found)
@@ -246,7 +284,7 @@ def add_detail(text: str, rng: Random) -> str | None:
 
 def add_modifier(text: str, rng: Random) -> str | None:
     """Another adjective behind an article."""
-    found = [match for match in re.finditer(r"\b(a|an|the|some|my) (?=[a-z]{3,})", text)]
+    found = list(re.finditer(r"\b(a|an|the|some|my) (?=[a-z]{3,})", text))
     if not found:
         return None
     match = rng.choice(found)
@@ -352,7 +390,7 @@ def keep_letters(text: str, rng: Random) -> str | None:
 
 def keep_article(text: str, rng: Random) -> str | None:
     """One article less."""
-    found = [match for match in re.finditer(r"\b(a|an|the) ", text)]
+    found = list(re.finditer(r"\b(a|an|the) ", text))
     if not found:
         return None
     match = rng.choice(found)
@@ -445,6 +483,7 @@ CHANGES: Mapping[str, Edit] = {
     "number": change_number, "person": change_person, "gender": change_gender, "tense": change_tense,
     "modal": change_modal, "asked": change_asked, "order": change_order, "quantity": change_quantity,
     "add_detail": add_detail, "add_modifier": add_modifier, "drop_detail": drop_detail,
+    "related": change_related,
 }  # fmt: skip
 """Edits that ask for another answer, by kind."""
 KEEPS: Mapping[str, Edit] = {
@@ -473,7 +512,7 @@ def _order_of(edits: Mapping[str, Edit], rng: Random) -> list[str]:
 def _edited(text: str, kind: str, rng: Random, *, same: bool) -> EditedPair | None:
     """Edit a text; now and then both sides get a further edit that keeps the question."""
     edited = (KEEPS if same else CHANGES)[kind](text, rng)
-    if edited is None or edited.strip().lower() == text.strip().lower() and kind != "letters":
+    if edited is None or (edited.strip().lower() == text.strip().lower() and kind != "letters"):
         return None
     if rng.random() < (0.35 if not same else 0.3):
         other = rng.choice(list(KEEPS))
@@ -489,6 +528,8 @@ def template_pairs(rng: Random, *, count: int) -> Iterator[EditedPair]:
         yield from _traits(rng)
         yield from _pronouns(rng)
         yield from _opinions(rng)
+        yield from _ends(rng)
+        yield from _contraries(rng)
 
 
 def _pair(a: str, b: str, rng: Random, *, same: bool, kind: str) -> EditedPair:
@@ -552,6 +593,85 @@ def _traits(rng: Random) -> Iterator[EditedPair]:
             same=True,
             kind="trait_synonym",
         )
+
+
+_ENDS = (
+    ("convert {} to {}", ("miles", "kilometers", "PDF", "Word", "JSON", "XML", "Celsius", "Fahrenheit", "text", "HTML",
+                          "images", "video", "decimal", "binary", "CSV", "Excel", "dollars", "euros", "grams", "ounces")),
+    ("translate this from {} to {}", ("English", "French", "Spanish", "German", "Hindi", "Latin", "Korean", "Dutch")),
+    ("get from {} to {}", ("Rome", "Oslo", "Boston", "Denver", "Delhi", "Lima", "Leeds", "Cairo", "Seoul", "Lyon")),
+    ("book a flight from {} to {}", ("Rome", "Oslo", "Boston", "Denver", "Delhi", "Lima", "Leeds", "Cairo", "Seoul")),
+    ("migrate from {} to {}", ("MySQL", "Postgres", "AWS", "Azure", "Angular", "React", "Windows", "Linux", "Java", "Go")),
+    ("switch from {} to {}", ("iPhone", "Android", "teaching", "nursing", "Mac", "Windows", "coffee", "tea", "law")),
+    ("move files from {} to {}", ("a phone", "a laptop", "the cloud", "an SD card", "Dropbox", "a server", "a tablet")),
+    ("send money from {} to {}", ("India", "Canada", "PayPal", "my bank", "the UK", "Mexico", "Venmo", "Kenya")),
+)  # fmt: skip
+_ASKED_BOTH = (
+    ("Is {} better than {}?", "Would you say {} is better than {}?"),
+    ("Did {} come before {}?", "Is it true that {} came before {}?"),
+    ("Why is {} cheaper than {}?", "How come {} is cheaper than {}?"),
+    ("Does {} depend on {}?", "Is it so that {} depends on {}?"),
+    ("Can {} cause {}?", "Is it possible that {} causes {}?"),
+    ("How many {} are in {}?", "What number of {} are in {}?"),
+    ("Should I learn {} before {}?", "Is it wise to learn {} before {}?"),
+    ("What does {} owe {}?", "How much does {} owe {}?"),
+)
+_BOTH_THINGS = (
+    "Java Python Rust Ruby Kotlin Perl Scala".split(), "stress anxiety insomnia migraine obesity fatigue".split(),
+    "Spain France Italy Norway Chile Ghana".split(), "grams ounces pounds liters cups pints".split(),
+    "Anna Ben Carla Omar Priya Luca".split(), "gold silver copper steel wood glass".split(),
+)  # fmt: skip
+
+
+def _ends(rng: Random) -> Iterator[EditedPair]:
+    """Yield where from and where to, swapped and not."""
+    deed, things = rng.choice(_ENDS)
+    one, other = rng.sample(things, 2)
+    there, back = deed.format(one, other), deed.format(other, one)
+    opening, another = rng.sample(
+        ["How do I {}?", "How can I {}?", "What is the way to {}?", "I want to {}", "Please help me {}", "How to {}", "{}", "Best way to {}?"],
+        2,
+    )  # fmt: skip
+    yield _pair(opening.format(there), opening.format(back), rng, same=False, kind="ends")
+    yield _pair(opening.format(there), another.format(back), rng, same=False, kind="ends")
+    yield _pair(opening.format(there), another.format(there), rng, same=True, kind="ends_kept")
+    asked, again = rng.choice(_ASKED_BOTH)
+    one, other = rng.sample(rng.choice(_BOTH_THINGS), 2)
+    yield _pair(asked.format(one, other), asked.format(other, one), rng, same=False, kind="sides")
+    yield _pair(asked.format(one, other), again.format(other, one), rng, same=False, kind="sides")
+    yield _pair(asked.format(one, other), again.format(one, other), rng, same=True, kind="sides_kept")
+
+
+_MATTERS = (
+    "notifications", "dark mode", "my account", "a file", "the firewall", "a folder", "my card", "the app", "an entry",
+    "a user", "cookies", "location services", "a device", "the service", "a message", "auto renewal", "my contract",
+)  # fmt: skip
+_CONTRARY_DEEDS = (
+    ("enable", "disable"), ("turn on", "turn off"), ("lock", "unlock"), ("encrypt", "decrypt"), ("install", "uninstall"),
+    ("hide", "show"), ("add", "remove"), ("start", "stop"), ("import", "export"), ("open", "close"), ("mute", "unmute"),
+    ("subscribe to", "unsubscribe from"), ("activate", "deactivate"), ("block", "unblock"), ("connect", "disconnect"),
+    ("upload", "download"), ("freeze", "unfreeze"), ("upgrade", "downgrade"), ("archive", "restore"), ("buy", "sell"),
+    ("accept", "decline"), ("follow", "unfollow"), ("zip", "unzip"), ("load", "unload"), ("check in", "check out"),
+)  # fmt: skip
+
+
+def _contraries(rng: Random) -> Iterator[EditedPair]:
+    """Yield a deed and what undoes it."""
+    ours, theirs = rng.choice(_CONTRARY_DEEDS)
+    matter = rng.choice(_MATTERS)
+    opening, another = rng.sample(
+        ["How do I {} {}?", "How can I {} {}?", "What is the way to {} {}?", "I want to {} {}", "Steps to {} {}", "how to {} {}", "Where do I {} {}?"],
+        2,
+    )  # fmt: skip
+    yield _pair(
+        opening.format(ours, matter), opening.format(theirs, matter), rng, same=False, kind="contrary"
+    )
+    yield _pair(
+        opening.format(ours, matter), another.format(theirs, matter), rng, same=False, kind="contrary"
+    )
+    yield _pair(
+        opening.format(ours, matter), another.format(ours, matter), rng, same=True, kind="contrary_kept"
+    )
 
 
 def _pronouns(rng: Random) -> Iterator[EditedPair]:

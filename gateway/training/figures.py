@@ -14,7 +14,7 @@ from caching.verifier_text import Reading, read_question
 from gateway.training.rows import LEAST_SIMILARITY, Embedded, Row, connected, row_weights
 
 #: What guards refuse is learned too, since tenants may switch them off, but it must not crowd out the rest.
-_GUARDED = 0.3
+_GUARDED = 0.35
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,16 +1,17 @@
-"""Scores rows by trees that never saw them: folds by question, whole families left out, whole kinds of edits left out."""
+"""Scores rows by trees that never saw them: folds by question, whole families or whole kinds of edits left out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold  # type: ignore[import-untyped]
 
 from gateway.training.figures import Table
 from gateway.training.trees import Shape, fit_trees, log_odds
 
 _FOLDS = 4
+_PARTS = 6
 #: Smaller families tell nothing by themselves.
 _LEAST_ROWS = 100
 
@@ -35,22 +36,34 @@ def in_folds(table: Table, *, shape: Shape, seed: int) -> "npt.NDArray[np.float6
     return found
 
 
-def left_out(
-    table: Table, *, by: str, shape: Shape, seed: int
+def without_family(
+    table: Table, *, shape: Shape, seed: int
 ) -> Iterator[tuple[str, "npt.NDArray[np.int64]", "npt.NDArray[np.float64]"]]:
-    """Yield each family (or kind of edit), its rows, and their log odds by trees that saw none like them.
+    """Yield each family of people's questions, its rows, and their log odds by trees that saw none of it.
 
-    by: `family` or `kind`. Rows that share a question with those left out are left out of training too.
+    Rows that share a question with the family are left out of training too, edits of it among them.
     """
-    labels = table.family if by == "family" else table.kind
-    for name in sorted(set(labels.tolist()) - {""}):
-        unseen = np.flatnonzero(labels == name)
-        if len(unseen) < _LEAST_ROWS:
-            continue
-        touched = np.isin(table.group, table.group[unseen]) if by == "family" else labels == name
-        known = np.flatnonzero(~touched)
-        if len(set(table.same[known].tolist())) == 2:
+    synthetic = np.array([row.synthetic for row in table.rows])
+    for name in sorted(set(table.family[~synthetic].tolist())):
+        unseen = np.flatnonzero(table.family == name)
+        known = np.flatnonzero(~np.isin(table.group, table.group[unseen]))
+        if len(unseen) >= _LEAST_ROWS and len(set(table.same[known].tolist())) == 2:
             yield name, unseen, _scored(table, known, unseen, shape=shape, seed=seed)
+
+
+def without_kinds(table: Table, *, shape: Shape, seed: int) -> "npt.NDArray[np.float64]":
+    """Return log odds of edits by trees that saw no edit of their kind; NaN for rows that are no edits.
+
+    A sixth of the kinds is left out at a time.
+    """
+    found = np.full(len(table.rows), np.nan)
+    kinds = sorted(set(table.kind.tolist()) - {""})
+    for part in range(_PARTS):
+        is_unseen = np.isin(table.kind, kinds[part::_PARTS])
+        known, unseen = np.flatnonzero(~is_unseen), np.flatnonzero(is_unseen)
+        if len(unseen) and len(set(table.same[known].tolist())) == 2:
+            found[unseen] = _scored(table, known, unseen, shape=shape, seed=seed)
+    return found
 
 
 def _scored(

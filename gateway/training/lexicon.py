@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy.typing as npt
 
 _PARTS = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 _ENDINGS = {
-    "n": (("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("ies", "y"), ("men", "man")),
+    "n": (("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("ies", "y"),
+          ("men", "man")),
     "v": (("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e"), ("ing", "")),
     "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
     "r": (),
@@ -130,4 +130,4 @@ def _main_axes(vectors: "npt.NDArray[np.float32]", dimension: int) -> "npt.NDArr
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     turned = centred @ axes[:dimension].T
     unit = turned / np.linalg.norm(turned, axis=1, keepdims=True).clip(min=1e-9)
-    return np.round(127 * unit).astype(np.int8)
+    return np.asarray(np.round(127 * unit), np.int8)

@@ -78,7 +78,8 @@ def _head(trained: Trained) -> Iterable[str]:
     yield f"# Verifier {trained.version} for `{trained.embedder_id}`"
     yield ""
     yield f"Made {trained.made.isoformat()} by `manage.py verifier_train`, seed {trained.seed}."
-    yield f"{len(trained.trees['roots'])} gradient-boosted trees on {len(FEATURES)} features; lexicon `{trained.lexicon}`."
+    count = len(trained.trees["roots"])
+    yield f"{count} gradient-boosted trees on {len(FEATURES)} features; lexicon `{trained.lexicon}`."
     yield f"A mode serves from this score on: {limits}. English only."
     yield ""
     yield "What it was made from. No text of these is in the file, which holds thresholds and weights alone:"

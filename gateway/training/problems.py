@@ -1,5 +1,7 @@
 """Edits of word problems: other numbers, facts or questions make another answer, other wording doesn't."""
 
+# ruff: noqa: E501 (frames of sentences read better on one line; edits need no secret randomness)
+
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
@@ -12,7 +14,30 @@ _NUMBERED = re.compile(r"\d")
 _COUNTED = re.compile(r"\b\d+ (?:\w+ )?([a-z]{3,}s)\b")
 _WHO = re.compile(rf"\b(?:{'|'.join(FIRST_NAMES)}|[A-Z][a-z]{{2,}})\b")
 _COMMON_STARTS = frozenset(
-    "The How What When She They His Her There Each Every After Then For And But This That Its Now Who Why".split()
+    [
+        "The",
+        "How",
+        "What",
+        "When",
+        "She",
+        "They",
+        "His",
+        "Her",
+        "There",
+        "Each",
+        "Every",
+        "After",
+        "Then",
+        "For",
+        "And",
+        "But",
+        "This",
+        "That",
+        "Its",
+        "Now",
+        "Who",
+        "Why",
+    ]
 )
 _FACTS = (
     "{who} then gave half of them to a friend.", "{who} lost one third of them on the way.", "Then {number} more were bought.",
@@ -93,7 +118,7 @@ def change_question(text: str, rng: Random) -> str | None:
 
 def change_two(text: str, rng: Random) -> str | None:
     """Two numbers exchanged."""
-    found = [match for match in re.finditer(r"\d+(?:\.\d+)?", text)]
+    found = list(re.finditer(r"\d+(?:\.\d+)?", text))
     if len(found) < 2:
         return None
     one, other = sorted(rng.sample(found, 2), key=lambda match: match.start())

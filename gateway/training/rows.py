@@ -1,4 +1,4 @@
-"""Gathers the pairs that the verifier learns from: labelled ones, neighbours in streams, edits, a tenant's verdicts."""
+"""Gathers the pairs that the verifier learns from: labelled, neighbours in streams, edits, a tenant's verdicts."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -154,5 +154,5 @@ def row_weights(rows: Sequence[Row]) -> "npt.NDArray[np.float64]":
     )
 
 
-_SYNTHETIC = 0.4
+_SYNTHETIC = 0.25
 _FULL_FAMILY = 1_000
