@@ -9,6 +9,7 @@ from typing import Any
 from caching.policy import CacheRules, SemanticMode
 from gateway.evaluation import Question, Verdict
 from gateway.labelled_rows import Row, read_rows
+from gateway.management.commands.freshness_eval import judge
 from gateway.management.commands.freshness_eval import summary_of as summary_of_freshness
 from gateway.management.commands.guard_costs import guard_costs
 from gateway.measuring import PAIR_FIELDS, STREAM_FIELDS, Bench, summary_of_pairs, summary_of_stream
@@ -107,5 +108,4 @@ def _compared(verdicts: Sequence[Verdict]) -> float | None:
 
 def _dynamic(path: Path, bench: Bench) -> Figures:
     rows = read_rows(path, _DYNAMIC_FIELDS)
-    questions = bench.stream(rows, default_rules("strict"), bypass=True)
-    return dict(summary_of_freshness(rows, questions))
+    return dict(summary_of_freshness(rows, judge([row["query"] for row in rows], bench.encoder)))
