@@ -44,6 +44,10 @@ async def ask_once(plan: Plan, parts: Parts, ask: Ask) -> Asked | Unanswered | F
         return await ask(began)
     with tracing.stage("coalesce"):
         joined = await parts.flights.join(plan.tenant_id, plan.prints.exact, until=_deadline(plan, began))
+    if isinstance(joined, Lead) and not joined.leased and (kept := recalling.held(plan, parts)):
+        # Without leases there is no trace of a leader that ended since this call looked into the caches.
+        joined.finish(kept.answer)
+        joined = kept.answer
     if isinstance(joined, Lead):
         COALESCED.labels(role="lead" if joined.leased else "lead_unleased").inc()
         return await _lead(plan, joined, ask, began if joined.took_over else time.monotonic())
