@@ -229,8 +229,9 @@ async def test_a_leader_that_hangs_up_amid_its_stream_hands_over(slow_house: Hou
 
 
 async def test_a_frozen_state_redis_costs_nobody_the_answer(
-    house: House, tmp_path: Path, settings: Settings
+    slow_house: House, tmp_path: Path, settings: Settings
 ) -> None:
+    house = slow_house
     await house.ask(house.alice, "Warm up, please", cache={"mode": "off"})
     house.demo.reset()
     with own_valkey(tmp_path) as own:
