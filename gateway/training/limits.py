@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyp
 from caching.verifier import ServingMode, Wariness
 from gateway.training.figures import Table
 
-_LEAST_ROWS = 100
+#: Of fewer not-same pairs, a few odd ones would set the limit for everybody.
+_LEAST_ROWS = 300
 _STEPS = np.linspace(0.3, 0.99, 139)
 
 #: The most false hits (of not-same pairs that are near) that a limit may leave in folds, per sort of family.

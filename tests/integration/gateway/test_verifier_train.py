@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from caching.embedder import Encoded
 from caching.models import JudgedPair
@@ -119,7 +120,8 @@ def test_a_tenants_verdicts_count(tmp_path: Path, capsys: pytest.CaptureFixture[
             tenant=tenant, origin=JudgedPair.Origin.AUDIT, request_id=uuid4(), entry=uuid4(), scope=b"s" * 32,
             embedder_id="letters", question=f"How long does a {thing} last?",
             stored_question=f"Does a {thing} last long?",
-            similarity=0.9, floor=0.8, mode="strict", verdict="serve", label="same" if place % 2 else "different",
+            similarity=0.9, floor=0.8, mode="strict", texts_until=timezone.now(), verdict="serve",
+            label="same" if place % 2 else "different",
         )  # fmt: skip
     _trained(tmp_path, "--pairs", _pairs(tmp_path / "pairs.jsonl"), "--tenant", "acme-verdicts", "--quick")
     assert "verdicts" in capsys.readouterr().out

@@ -72,7 +72,8 @@ def test_a_rephrased_question_passes(verifier: PairVerifier, question: str, stor
     [
         ("Is basalt found in Iceland?", "Is basalt found in Portugal?"),
         ("Did Petra use to be a pilot?", "Is Petra a pilot?"),
-        ("How do I oil a bicycle chain?", "How do I clean a bicycle saddle?"),
+        ("How do I turn leather into paper?", "How do I turn paper into leather?"),
+        ("How do I inflate the raft?", "How do I deflate the raft?"),
         ("Why does basalt form?", "Where does basalt form?"),
         ("Who painted the town hall?", "Who designed the town hall?"),
     ],
@@ -158,7 +159,12 @@ def test_trees_in_which_a_walk_would_not_end_are_refused(tmp_path: Path, changes
 
 def test_trees_go_left_up_to_the_threshold() -> None:
     trees = Trees(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in _trees().items()}
+        roots=(0,),
+        feature=(0, -1, -1),
+        threshold=(0.9, -1.0, 1.0),
+        left=(1, 0, 0),
+        right=(2, 0, 0),
+        baseline=0.0,
     )
     assert (trees.raw([0.9]), trees.raw([0.91])) == (-1.0, 1.0)
 

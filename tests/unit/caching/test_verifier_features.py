@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from caching.verifier import shipped_lexicon
 from caching.verifier_features import FEATURES, pair_features
-from caching.verifier_text import MOST_TOKENS, Kind, read_question, stem
+from caching.verifier_text import MOST_TOKENS, read_question, stem
+from caching.verifier_words import Kind
 
 
 def _seen(a: str, b: str, similarity: float = 0.9) -> dict[str, float]:

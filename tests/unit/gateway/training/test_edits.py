@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from gateway.training.edit_words import ADDITIONS
 from gateway.training.edits import CHANGES, KEEPS, edited_pairs, template_pairs
 from gateway.training.problems import PROBLEM_CHANGES, PROBLEM_KEEPS, is_problem, problem_pairs
 
@@ -52,11 +53,9 @@ def test_an_edit_keeps_what_its_name_says(kind: str, text: str, results: set[str
     assert KEEPS[kind](text, Random(3)) in results
 
 
-@pytest.mark.parametrize("kind", [*CHANGES, *KEEPS])
-def test_an_edit_that_does_not_apply_says_so(kind: str) -> None:
-    for seed in range(5):
-        edited = (CHANGES | dict(KEEPS))[kind]("zzz", Random(seed)) if kind not in {"politeness"} else None
-        assert edited is None or edited != ""
+@pytest.mark.parametrize("kind", sorted(CHANGES))
+def test_a_change_that_does_not_apply_says_so(kind: str) -> None:
+    assert CHANGES[kind]("zzz", Random(1)) in {None, *(f"zzz {addition}" for addition in ADDITIONS)}
 
 
 def test_the_same_seed_makes_the_same_edits() -> None:
