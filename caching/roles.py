@@ -14,7 +14,8 @@ _BOTH_WAYS = words_in(
     "connect connected connection married equal equivalent difference different differ versus vs distance "
     "far next close between opposite parallel attached linked"
 )
-_LISTING = frozenset({"and", "or", "nor", "a", "an", "the"})
+#: Around these words two things say the same in either order: "the capital is what?"
+_LISTING = frozenset({"and", "or", "nor", "a", "an", "the", "is", "are", "was", "were"})
 FILLING = words_in(
     "a an the my your his her our their its this that these those of some any do does did is are was were "
     "be i you we he she it they can could should would will may might how what which who why when where "

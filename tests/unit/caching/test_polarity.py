@@ -24,6 +24,7 @@ SAME_POLARITY = [
     ("the distance from Oslo to Bergen", "the distance from Bergen to Oslo"),
     ("difference between tea and coffee", "difference between coffee and tea"),
     ("How can I sell shoes online quickly?", "How can I sell shoes quickly online?"),
+    ("What is the capital of Norway?", "The capital of Norway is what?"),
 ]
 
 OPPOSITE = [
