@@ -153,6 +153,7 @@ async def meter(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     # Connections, permits and the policy are there, as in a process that runs for a while.
     await house.ask(house.alice, "Warm up, please")
     await house.ask(house.alice, "Warm up, please", cache=OFF)
+    await house.ask(house.alice, "please Warm up,")
     yield meter
     meter.state.close()
     meter.cache.close()
@@ -291,11 +292,11 @@ def held_up(url: str) -> Iterator[None]:
             client.execute_command("CLIENT", "UNPAUSE")
 
 
-async def test_a_semantic_hit_costs_one_search_and_its_copy(meter: Meter) -> None:
+async def test_a_semantic_hit_costs_one_search_its_copy_and_what_it_was_asked(meter: Meter) -> None:
     house = meter.house
     await house.ask(house.alice, CAPITAL)
     costs = await meter.costs(house.alice, {"prompt": REPHRASED}, status=200, cache="hit_semantic")
-    assert costs == Costs(cache=2, sql=2)
+    assert costs == Costs(cache=3, sql=2)
 
 
 async def test_a_miss_costs_one_search_one_call_and_its_stores(meter: Meter) -> None:
