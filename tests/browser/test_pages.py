@@ -194,3 +194,16 @@ def test_an_answer_by_hand_serves_other_ways_to_ask_within_a_second(stack: Stack
     assert eventually(lambda: stack.ask(question)["answer"] == "Ada Quorn.")
     served = stack.ask(otherwise)
     assert (served["answer"], served["cache"]["status"]) == ("Ada Quorn.", "hit_semantic"), served["cache"]
+
+
+def test_a_purge_counts_before_it_deletes(stack: Stack, visit: Visit) -> None:
+    question = "Which river runs through Cairo?"
+    pairs_with(stack, question)
+    page = visit.open("/admin/caching/cacheentry/purge/")
+    page.select_option("select[name=tenant]", "acme")
+    page.fill("input[name=prompt]", "RIVER*cairo")
+    page.get_by_role("button", name="Count").click()
+    expect(page.locator("[data-counted]")).to_contain_text("1 entries (0 pinned) and 1 exact answers of Acme")
+    page.get_by_role("button", name="Delete them").click()
+    expect(page.locator("body")).to_contain_text("deleted; every process knows it within a second")
+    assert eventually(lambda: stack.ask(question, cache={"mode": "read_only"})["cache"]["status"] == "miss")
