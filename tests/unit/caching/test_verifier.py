@@ -73,7 +73,7 @@ def test_a_rephrased_question_passes(verifier: PairVerifier, question: str, stor
         ("Is basalt found in Iceland?", "Is basalt found in Portugal?"),
         ("Did Petra use to be a pilot?", "Is Petra a pilot?"),
         ("How do I turn leather into paper?", "How do I turn paper into leather?"),
-        ("How do I inflate the raft?", "How do I deflate the raft?"),
+        ("How do I lock the garden shed?", "How do I unlock the garden shed?"),
         ("Why does basalt form?", "Where does basalt form?"),
         ("Who painted the town hall?", "Who designed the town hall?"),
     ],
