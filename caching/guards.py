@@ -17,6 +17,7 @@ words or the order of words as such: they refuse 3 to 13 % of true paraphrases, 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from caching.additions import is_beside
 from caching.coreference import persons_clash
 from caching.identifiers import identifiers_clash
 from caching.kinds import kinds_clash
@@ -74,6 +75,11 @@ def compare_slots(a: str, b: str) -> str | None:
     return "slots" if slots_clash(a, b) else None
 
 
+def compare_additions(a: str, b: str) -> str | None:
+    """Refuse as `additions` two texts of which one says all that the other does, and something else beside it."""
+    return "additions" if is_beside(a, b) else None
+
+
 def compare_quotes(a: str, b: str) -> str | None:
     """Refuse as `quotes` two texts that each quote something that the other doesn't say."""
     return "quotes" if quotes_clash(a, b) else None
@@ -96,8 +102,9 @@ GUARDS: tuple[Guard, ...] = (
     Guard(name="identifiers", refusal=compare_identifiers, is_on=lambda rules: rules.guard_identifiers),
     Guard(name="kinds", refusal=compare_kinds, is_on=lambda rules: rules.guard_identifiers),
     Guard(name="slots", refusal=compare_slots, is_on=lambda rules: rules.guard_identifiers),
+    Guard(name="additions", refusal=compare_additions, is_on=lambda rules: rules.guard_identifiers),
     Guard(name="quotes", refusal=compare_quotes, is_on=lambda rules: rules.guard_quotes),
     Guard(name="coreference", refusal=compare_coreference, is_on=lambda rules: rules.guard_coreference),
     Guard(name="names", refusal=compare_names, is_on=lambda rules: rules.guard_names),
 )
-"""In the order in which they are asked. Three tell what is asked about, and are switched together."""
+"""In the order in which they are asked. Four tell what is asked about, and are switched together."""
