@@ -25,7 +25,7 @@ from gateway.training.trees import Shape, fit_trees, written_trees
 from tenants.models import Tenant
 
 #: From measurements on streams: there a neighbour of .80 is wrong more often than a labelled pair of .80.
-_WARINESS = Wariness(below=0.87, rate=30.0)
+_WARINESS = Wariness(below=0.86, rate=45.0)
 _LEAST_PAIRS = 50
 
 
