@@ -3,7 +3,8 @@ with another one that they repeat, whatever it asks itself. Pure; English.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from caching.stems import stem_of, words_in, words_of
 
@@ -47,7 +48,7 @@ def _holds_more(longer_text: str, longer: Sequence[str], shorter_text: str, shor
     )
 
 
-def _longest_run(words: Sequence[str], known: Collection[str]) -> int:
+def _longest_run(words: Sequence[str], known: AbstractSet[str]) -> int:
     longest = run = 0
     for word in words:
         run = 0 if word in known else run + 1
@@ -55,7 +56,7 @@ def _longest_run(words: Sequence[str], known: Collection[str]) -> int:
     return longest
 
 
-def _is_of_its_own(sentence: str, known: Collection[str]) -> bool:
+def _is_of_its_own(sentence: str, known: AbstractSet[str]) -> bool:
     words = _contents(sentence)
     return len(words) >= _LEAST_SENTENCE and known.isdisjoint(words)
 
