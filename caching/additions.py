@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from caching.stems import stem_of, words_in, words_of
 
 #: Content words in a row, none of them in the other text, that ask for something of their own.
-_LEAST_BESIDE = 3
+_LEAST_BESIDE = 4
 #: The same where they are a sentence of their own.
 _LEAST_SENTENCE = 2
 #: How much oftener than the other text one may say a word.
