@@ -2,8 +2,9 @@
 
 A record keeps of each neighbour its similarity, why it was refused, and what the verifier said. So a higher floor
 and another limit of the verifier can be replayed exactly. What a check refused that comes before the verifier's
-stays refused, whatever the mode. Not on record, hence `unknown`, is what later checks would have said of a neighbour
-below the floor of that time, of one behind the neighbour that served, and of one that another verifier scored.
+stays refused, whatever the mode. Not on record, hence `unknown`, is what later checks would have said of a
+neighbour below the floor of that time, of one behind the neighbour that served, and of one that another verifier
+scored.
 """
 
 import math
