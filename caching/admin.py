@@ -21,7 +21,7 @@ __all__ = [
 
 _POLICY_FIELDS = (
     ("exact_enabled", "semantic_enabled"),
-    ("semantic_mode", "floor"),
+    ("semantic_mode", "floor", "balanced_floor"),
     ("ttl_seconds", "static_ttl_seconds"),
     ("live_ttl_seconds", "max_ttl_seconds"),
     ("stale_while_revalidate_seconds", "stale_on_error_seconds"),

@@ -8,7 +8,7 @@ What each costs (true paraphrases refused) and catches: `manage.py guard_costs`,
 | identifiers, quotes | all |
 | slots, names | where only names have capital letters (not German, Chinese, ...) |
 | kinds | English, and the names that are alike elsewhere |
-| polarity, coreference | English |
+| additions, polarity, coreference | English |
 
 No guard looks at question words: true paraphrases differ in them too often. Nor is there one for tense, added
 words or the order of words as such: they refuse 3 to 13 % of true paraphrases, and are left to the verifier.
@@ -27,6 +27,7 @@ from caching.polarity import polarity_agrees
 from caching.policy import CacheRules
 from caching.quotes import quotes_clash
 from caching.slots import slots_clash
+from caching.symbols import symbols_clash
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,8 +62,11 @@ def compare_polarity(a: str, b: str) -> str | None:
 
 
 def compare_identifiers(a: str, b: str) -> str | None:
-    """Refuse as `identifiers` two texts that each name a code, file, version or the like that the other lacks."""
-    return "identifiers" if identifiers_clash(a, b) else None
+    """Refuse as `identifiers` two texts that each name a code, file, version or the like that the other lacks.
+
+    Operators and patterns of code count too.
+    """
+    return "identifiers" if identifiers_clash(a, b) or symbols_clash(a, b) else None
 
 
 def compare_kinds(a: str, b: str) -> str | None:

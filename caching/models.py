@@ -43,6 +43,12 @@ class CachePolicy(models.Model):
         validators=[MinValueValidator(0.5), MaxValueValidator(1.0)],
         help_text="Least cosine similarity at which a stored answer may be served.",
     )
+    balanced_floor = models.FloatField(
+        "floor in balanced mode",
+        default=0.80,
+        validators=[MinValueValidator(0.5), MaxValueValidator(1.0)],
+        help_text="The verifier makes a lower one safe: its limit rises as the similarity falls.",
+    )
     tuned_floor = models.FloatField(
         "floor raised by audits",
         null=True,
@@ -68,7 +74,7 @@ class CachePolicy(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="Freshness score from which a question counts as live; empty: the model's own.",
+        help_text="Freshness score from which a question isn't static; empty: the model's own.",
     )
     stale_while_revalidate_seconds = models.PositiveIntegerField(
         "served stale while asked anew",
@@ -83,7 +89,11 @@ class CachePolicy(models.Model):
     guard_numbers = models.BooleanField("guard: numbers must agree", default=True)
     guard_units = models.BooleanField("guard: units and currencies must agree", default=True)
     guard_polarity = models.BooleanField("guard: negation and opposites must agree", default=True)
-    guard_identifiers = models.BooleanField("guard: identifiers must agree", default=True)
+    guard_identifiers = models.BooleanField(
+        "guard: identifiers must agree",
+        default=True,
+        help_text="And kinds of things, and what fills the one gap between two questions.",
+    )
     guard_quotes = models.BooleanField("guard: quoted text must agree", default=True)
     guard_coreference = models.BooleanField("guard: he, she and they must agree", default=True)
     guard_names = models.BooleanField(
@@ -121,6 +131,15 @@ class CachePolicy(models.Model):
 
     def __str__(self) -> str:
         return f"Cache policy of {self.tenant}"
+
+    @property
+    def staff_floor(self) -> float:
+        """The floor of the mode, before audits."""
+        return self.balanced_floor if self.semantic_mode == self.Mode.BALANCED else self.floor
+
+    @property
+    def floor_in_effect(self) -> float:
+        return max(self.staff_floor, self.tuned_floor or 0.0)
 
 
 class CacheSwitch(models.Model):

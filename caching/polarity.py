@@ -27,6 +27,10 @@ _EMPTY_NEGATIONS = re.compile(
 )
 #: What used to be is not any more.
 _PAST = re.compile(r"\bused? to be\b", re.IGNORECASE)
+_EARLIER = re.compile(r"\b(?:prior to|ahead of|in advance of)\b", re.IGNORECASE)
+_LATER = re.compile(
+    r"\b(?:subsequent to|as soon as|following(?= (?:a|an|the|my|your|his|her)\b))", re.IGNORECASE
+)
 #: What may be said instead of a negation: "how do I avoid", "it failed to", "still waiting for".
 _SOFT_NEGATIONS = frozenset(
     stem_of(word)
@@ -81,7 +85,8 @@ def polarity_agrees(a: str, b: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return words_of(_PAST.sub("not be", _EMPTY_NEGATIONS.sub(" ", text)))
+    plain = _EARLIER.sub("before", _LATER.sub("after", _EMPTY_NEGATIONS.sub(" ", text)))
+    return words_of(_PAST.sub("not be", plain))
 
 
 def _negations(words: Collection[str]) -> int:

@@ -17,8 +17,10 @@ class CacheRules:
     semantic_enabled: bool
     """The tenant's kill switch of L2; False wins over the mode."""
     floor: float
+    balanced_floor: float
+    """The floor of balanced mode."""
     tuned_floor: float | None
-    """The floor that audits ask for; it counts where it is higher than `floor`."""
+    """The floor that audits ask for; it counts where it is higher than the staff's."""
     ttl_seconds: int
     """Of answers to questions whose facts change slowly."""
     static_ttl_seconds: int
@@ -59,7 +61,12 @@ class CacheRules:
     @property
     def least_similarity(self) -> float:
         """The floor in effect: audits may raise it, never lower it."""
-        return max(self.floor, self.tuned_floor or 0.0)
+        return max(self.staff_floor, self.tuned_floor or 0.0)
+
+    @property
+    def staff_floor(self) -> float:
+        """The floor of the mode, before audits."""
+        return self.balanced_floor if self.semantic_mode == "balanced" else self.floor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,8 +44,8 @@ def tune(tenant_id: int) -> FloorChange | None:
     pairs, since_change = _read(tenant_id, last.created_at if last else None)
     move = tuned(
         pairs,
-        staff_floor=policy.floor,
-        in_effect=max(policy.floor, policy.tuned_floor or 0.0),
+        staff_floor=policy.staff_floor,
+        in_effect=policy.floor_in_effect,
         target=policy.target_wrong_share,
         since_change=since_change,
     )
@@ -56,10 +56,10 @@ def tune(tenant_id: int) -> FloorChange | None:
 def forget_tuning(tenant_id: int, *, by: str) -> FloorChange | None:
     """Go back to the staff's floor; None if it is in effect. by: who wants it, for the record."""
     policy = CachePolicy.objects.select_for_update().get(tenant_id=tenant_id)
-    in_effect = max(policy.floor, policy.tuned_floor or 0.0)
-    if in_effect == policy.floor:
+    in_effect = policy.floor_in_effect
+    if in_effect == policy.staff_floor:
         return None
-    move = FloorMove(before=in_effect, after=policy.floor, judged=0, wrong=0, reason=f"by hand: {by}")
+    move = FloorMove(before=in_effect, after=policy.staff_floor, judged=0, wrong=0, reason=f"by hand: {by}")
     return _moved(policy, move)
 
 
@@ -89,7 +89,7 @@ def _count_after(moment: datetime | None, times: Sequence[datetime]) -> int:
 
 
 def _moved(policy: CachePolicy, move: FloorMove) -> FloorChange:
-    policy.tuned_floor = move.after if move.after > policy.floor else None
+    policy.tuned_floor = move.after if move.after > policy.staff_floor else None
     # Saving it publishes the policy.
     policy.save(update_fields=["tuned_floor"])
     change = FloorChange.objects.create(

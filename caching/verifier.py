@@ -17,6 +17,7 @@ from typing import Any, Literal
 import orjson
 from django.conf import settings
 
+from caching.languages import reads_as_english
 from caching.verifier_features import FEATURES, pair_features
 from caching.verifier_lexicon import Lexicon, lexicon_of
 from caching.verifier_text import Reading, read_question
@@ -95,8 +96,11 @@ class PairVerifier:
     def score(self, question: str, stored: str, similarity: float) -> float:
         """Return the probability (0 to 1) that the stored question's answer serves the question.
 
-        similarity: their cosine. 0 for texts beyond `MOST_TOKENS` words, which are not judged.
+        similarity: their cosine. 0 for what is not judged: texts beyond `MOST_TOKENS` words, other languages than
+        English.
         """
+        if not (reads_as_english(question) and reads_as_english(stored)):
+            return 0.0
         ours, theirs = _reading(question, self.lexicon), _reading(stored, self.lexicon)
         if ours.too_long or theirs.too_long or not math.isfinite(similarity):
             return 0.0

@@ -227,7 +227,7 @@ class ReplayView(PolicyView):
         shown: dict[str, Any] = {"rows": [], "past": None}
         if calibrated and not problem:
             past = past_of(policy.tenant_id, timezone.now() - timedelta(days=days))
-            in_effect = _in_effect(policy)
+            in_effect = policy.floor_in_effect
             floors = (*FLOORS, in_effect, *([floor] if floor is not None else []))
             replays = [past.under(trial) for trial in trials_of(calibrated, floors)]
             shown = {"rows": [_shown(each, policy) for each in replays], "past": past}
@@ -246,10 +246,6 @@ class ReplayView(PolicyView):
 def _steps(policy: CachePolicy) -> list[str]:
     steps = (step_from(policy.semantic_mode, "up"), step_from(policy.semantic_mode, "down"))
     return [step for step in steps if step is not None]
-
-
-def _in_effect(policy: CachePolicy) -> float:
-    return max(policy.floor, policy.tuned_floor or 0.0)
 
 
 def _known(policy: CachePolicy, since: datetime) -> dict[str, Any]:
@@ -291,13 +287,13 @@ def _standing(policy: CachePolicy, evidence: Evidence) -> Standing:
 def _replays(policy: CachePolicy, past: Past, calibrated: Calibration | None) -> list[ShownReplay]:
     if calibrated is None:
         return []
-    return [_shown(past.under(trial), policy) for trial in trials_of(calibrated, (_in_effect(policy),))]
+    return [_shown(past.under(trial), policy) for trial in trials_of(calibrated, (policy.floor_in_effect,))]
 
 
 def _shown(replayed: Replayed, policy: CachePolicy) -> ShownReplay:
     trial = replayed.trial
     return ShownReplay(
-        replayed=replayed, is_now=(trial.mode, trial.floor) == (policy.semantic_mode, _in_effect(policy))
+        replayed=replayed, is_now=(trial.mode, trial.floor) == (policy.semantic_mode, policy.floor_in_effect)
     )
 
 

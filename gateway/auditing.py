@@ -239,7 +239,7 @@ class Auditor:
         What stands below that floor is sampled as what stands above it, so that figures of both can be added up.
         """
         rules = case.plan.rules
-        if missed.nearest is None or rules.tuned_floor is None or case.hit.similarity < rules.floor:
+        if missed.nearest is None or rules.tuned_floor is None or case.hit.similarity < rules.staff_floor:
             return False
         rate = await self._pace.rate(case.plan.tenant_id, case.basis, rules)
         if self._dice() >= rate:
@@ -374,7 +374,7 @@ def _is_near(plan: Plan, missed: SimilarMiss) -> bool:
     """Whether a refused neighbour was near enough to be worth a comparison."""
     if missed.reason in _OTHER_REASONS or missed.similarity is None:
         return False
-    return missed.similarity >= min(plan.rules.floor, plan.rules.least_similarity - _NEAR)
+    return missed.similarity >= min(plan.rules.staff_floor, plan.rules.least_similarity - _NEAR)
 
 
 async def _verifier(hit: AskedHit, parts: Parts) -> Verifier | None:

@@ -15,6 +15,7 @@ from analytics.recording import StreamRecordSink
 from caching.asked import RedisAskedStore
 from caching.coalescing import Flights
 from caching.decision import Verifier
+from caching.embedder import current_embedder_id
 from caching.embedding import CeleryEmbedder
 from caching.exact import RedisExactStore
 from caching.judged import PostgresJudgedPairs
@@ -127,6 +128,8 @@ class RunningParts:
         await self.policies.start()
         await self.upstream_health.start()
         await self.embedder.start()
+        # The first question shall not wait for the verifier's file.
+        await asyncio.to_thread(self.verifier_of, current_embedder_id())
 
     async def stop(self) -> None:
         """Write what is still to be written, then let go of every connection."""

@@ -58,7 +58,7 @@ def _truth(evidence: Evidence, rules: CacheRules) -> dict[str, Any]:
     return {
         "audited": evidence.served.judged,
         **_share(evidence.served, "wrong_hit_share"),
-        "floor": rules.floor,
+        "floor": rules.staff_floor,
         "floor_in_effect": rules.least_similarity,
         "target": rules.target_wrong_share,
         "would_be": {"judged": evidence.would_be.judged, **_share(evidence.would_be, "wrong_share")},

@@ -45,6 +45,7 @@ def rules(**fields: Any) -> CacheRules:
         "semantic_mode": "strict",
         "semantic_enabled": True,
         "floor": 0.85,
+        "balanced_floor": 0.85,
         "tuned_floor": None,
         "ttl_seconds": 60,
         "static_ttl_seconds": 120,

@@ -127,7 +127,7 @@ def _rules(rules: CacheRules, options: dict[str, Any]) -> CacheRules:
     if (floor := options["floor"]) is not None:
         if not 0.5 <= floor <= 1.0:
             raise CommandError("--floor is a cosine from 0.5 to 1.")
-        rules = replace(rules, floor=floor, tuned_floor=None)
+        rules = replace(rules, floor=floor, balanced_floor=floor, tuned_floor=None)
     if (ttl := options["ttl"]) is not None:
         if ttl <= 0:
             raise CommandError("--ttl is a number of seconds above 0.")

@@ -29,6 +29,7 @@ SAME_POLARITY = [
 
 OPPOSITE = [
     ("Can dogs eat grapes?", "Can't dogs eat grapes?"),
+    ("What should I do after moving?", "What should I do prior to moving?"),
     ("Which foods are healthy?", "Which foods are unhealthy?"),
     ("How do I gain weight?", "How do I lose weight?"),
     ("Should I eat before running?", "Should I eat after running?"),
