@@ -22,6 +22,8 @@ _FOREIGN = words_in(
     "une unos uns utan vad varfor viel viele von voor vor vous waar waarom wann wanneer warum wat welche "
     "welcher welches wer werden wie wir wird wo yo zijn zonder zu zum zur"
 )
+#: Parts of names in English texts: they count only beside others.
+_WEAK = words_in("le la les los las el de du des di van den")
 _ENGLISH = words_in(
     "a about an and are as at be by can could did do does for from get had has have he her his how i if "
     "in is it me my not of on or our she should than that the their then there these they this those to "
@@ -43,6 +45,7 @@ def reads_as_english(text: str) -> bool:
         return False
     words = [_plain(word) for word in letters]
     foreign = sum(word in _FOREIGN for word in words)
+    foreign += sum(word in _WEAK for word in words) if foreign else 0
     return foreign < _LEAST_FOREIGN or foreign <= sum(word in _ENGLISH for word in words)
 
 

@@ -7,6 +7,9 @@ from caching.stems import stem_of
 
 #: One scale a line, its two sides parted by a bar; words joined by `_` are verbs with a particle.
 _SCALES = """
+    keep retain preserve | discard wipe erase
+    edible | poisonous toxic inedible
+    serialise | deserialise
     higher highest | lower lowest
     larger largest bigger biggest greater greatest | smaller smallest lesser tiniest
     longer longest | shorter shortest

@@ -24,6 +24,8 @@ FILLING = words_in(
 _BE = frozenset({"is", "are", "was", "were", "be", "been", "being", "got", "get", "gets"})
 #: How many words on each side of a word tell what stands there.
 _REACH = 2
+#: How many words tell that two texts say the same of me.
+_LEAST_SAID = 2
 #: The longest name that is looked for on both sides.
 _LONGEST = 4
 
@@ -32,7 +34,13 @@ def roles_swapped(a: Sequence[str], b: Sequence[str]) -> bool:
     """Whether two texts, as lists of words in lower case, exchange what acts and what is acted upon."""
     if not (_BOTH_WAYS.isdisjoint(a) and _BOTH_WAYS.isdisjoint(b)):
         return False
-    return _exchanged(a, b) or _turned_around(a, b) or _passive_turned(a, b) or _passive_turned(b, a)
+    return (
+        _exchanged(a, b)
+        or _turned_around(a, b)
+        or _passive_turned(a, b)
+        or _passive_turned(b, a)
+        or _turned_on_me(a, b)
+    )
 
 
 def _exchanged(a: Sequence[str], b: Sequence[str]) -> bool:
@@ -52,6 +60,16 @@ def _exchanged(a: Sequence[str], b: Sequence[str]) -> bool:
         for right in range(1, _LONGEST + 1)
         if left + right < len(ours)
     )
+
+
+def _turned_on_me(a: Sequence[str], b: Sequence[str]) -> bool:
+    """Whether the same is said of what I do in one text and of what is done to me in the other."""
+    if ("i" in a) == ("i" in b) or ("me" in a) == ("me" in b) or ("i" in a) == ("me" in a):
+        return False
+    ours, theirs = (
+        {stem_of(word) for word in words if word not in FILLING and word != "me"} for words in (a, b)
+    )
+    return ours == theirs and len(ours) >= _LEAST_SAID
 
 
 def _is_exchange(ours: list[str], theirs: list[str], left: int, right: int) -> bool:

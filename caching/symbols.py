@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 #: What pieces of code have and words, sums of money, percentages and dates have not.
-_SIGN = re.compile(r"[=<>*|^~{}\[\]\\#]|\+\+|--|//|&&|\?\?|\?\.|\*\.")
+_SIGN = re.compile(r"[=<>*|^~{}\[\]\\#]|\+\+|--|//|&&|\?\?|\?\.|\*\.|\(\)|\s/\s")
 _AROUND = ".,;:!?\"'`\u201c\u201d\u2018\u2019"
 
 
@@ -20,4 +20,5 @@ def symbols_clash(a: str, b: str) -> bool:
 
 def _pieces(text: str) -> Counter[str]:
     """Count the signs of the pieces that hold any, each with what it stands at: i++ is another thing than ++i."""
-    return Counter(piece for chunk in text.split() if _SIGN.search(piece := chunk.strip(_AROUND).lower()))
+    chunks = (chunk.strip(_AROUND).lower() for chunk in text.split())
+    return Counter(chunk for chunk in chunks if _SIGN.search(f" {chunk} "))

@@ -8,6 +8,8 @@ from caching.symbols import symbols_clash
     [
         ("What does i++ do?", "What does ++i do?"),
         ("What is 7 // 2 in Python?", "What is 7 ** 2 in Python?"),
+        ("What is `7 // 2`?", "What is `7 / 2`?"),
+        ("Is {} a dict?", "Is () a dict?"),
         ("Delete *.log files", "Delete *.tmp files"),
         ("echo a > file", "echo a >> file"),
         ("a == b in JavaScript", "a === b in JavaScript"),
