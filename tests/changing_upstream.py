@@ -1,18 +1,13 @@
 """An OpenAI-compatible upstream over real HTTP whose answers a test may change, in a thread of its own."""
 
-import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
-import uvicorn
 
 from tests.demo_upstream import Demo, free_port
-
-Message = MutableMapping[str, Any]
-_START_SECONDS = 20.0
+from tests.threaded_server import Message, body_of, served
 
 
 class ChangingUpstream:
@@ -38,7 +33,7 @@ class ChangingUpstream:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         """Answer one request."""
-        body = orjson.loads(await _body(receive))
+        body = orjson.loads(await body_of(receive))
         self.asked.append(body)
         text = self.answer(body["messages"][-1]["content"])
         content = _completion(body["model"], text) if self.status == 200 else {"error": {"message": "no"}}
@@ -57,27 +52,8 @@ def running_changing_upstream() -> Iterator[ChangingUpstream]:
     """Serve on a free port; it is ended with the block."""
     upstream = ChangingUpstream()
     upstream.port = free_port()
-    config = uvicorn.Config(upstream, port=upstream.port, log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + _START_SECONDS
-    while not server.started and time.monotonic() < end:
-        time.sleep(0.01)
-    try:
+    with served(upstream, port=upstream.port):
         yield upstream
-    finally:
-        server.should_exit = True
-        thread.join(10)
-
-
-async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
-    body = b""
-    while True:
-        message = await receive()
-        body += bytes(message.get("body", b""))
-        if not message.get("more_body"):
-            return body
 
 
 def _completion(model: str, text: str) -> dict[str, Any]:

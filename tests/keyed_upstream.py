@@ -1,20 +1,15 @@
 """An OpenAI-compatible upstream over real HTTP that treats each provider key in its own way, for tests."""
 
-import threading
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-import uvicorn
 
 from tests.demo_upstream import free_port
-
-Message = MutableMapping[str, Any]
-_START_SECONDS = 60.0
+from tests.threaded_server import Message, body_of, served
 
 
 @dataclass(kw_only=True)
@@ -49,7 +44,7 @@ class KeyedUpstream:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         """Answer one request."""
-        body = orjson.loads(await _body(receive))
+        body = orjson.loads(await body_of(receive))
         secret = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
         self.calls.update([secret, body["model"], "all"])
         manner = self.manners.get(secret) or self.manners.get(body["model"]) or Manner()
@@ -66,27 +61,8 @@ def running_keyed_upstream() -> Iterator[KeyedUpstream]:
     """Serve on a free port from a thread of its own; it is ended with the block."""
     upstream = KeyedUpstream()
     upstream.port = free_port()
-    config = uvicorn.Config(upstream, port=upstream.port, log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + _START_SECONDS
-    while not server.started and time.monotonic() < end:
-        time.sleep(0.01)
-    try:
+    with served(upstream, port=upstream.port):
         yield upstream
-    finally:
-        server.should_exit = True
-        thread.join(10)
-
-
-async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes:
-    body = b""
-    while True:
-        message = await receive()
-        body += bytes(message.get("body", b""))
-        if not message.get("more_body"):
-            return body
 
 
 def _answer(model: str) -> dict[str, Any]:
