@@ -21,12 +21,13 @@ __all__ = [
 
 _POLICY_FIELDS = (
     ("exact_enabled", "semantic_enabled"),
-    ("semantic_mode", "floor", "balanced_floor"),
+    ("semantic_mode", "max_turns"),
+    ("floor", "balanced_floor"),
     ("ttl_seconds", "static_ttl_seconds"),
     ("live_ttl_seconds", "max_ttl_seconds"),
     ("stale_while_revalidate_seconds", "stale_on_error_seconds"),
     ("sharing", "personal"),
-    ("freshness_cut", "max_turns"),
+    ("freshness_cut",),
     ("guard_numbers", "guard_units"),
     ("guard_polarity", "guard_identifiers"),
     ("guard_quotes", "guard_coreference"),

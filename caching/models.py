@@ -139,7 +139,12 @@ class CachePolicy(models.Model):
 
     @property
     def floor_in_effect(self) -> float:
-        return max(self.staff_floor, self.tuned_floor or 0.0)
+        return self.floor_under(self.semantic_mode)
+
+    def floor_under(self, mode: str) -> float:
+        """Return the floor that would be in effect under a mode."""
+        staff_floor = self.balanced_floor if mode == self.Mode.BALANCED else self.floor
+        return max(staff_floor, self.tuned_floor or 0.0)
 
 
 class CacheSwitch(models.Model):

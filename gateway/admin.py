@@ -287,7 +287,9 @@ def _standing(policy: CachePolicy, evidence: Evidence) -> Standing:
 def _replays(policy: CachePolicy, past: Past, calibrated: Calibration | None) -> list[ShownReplay]:
     if calibrated is None:
         return []
-    return [_shown(past.under(trial), policy) for trial in trials_of(calibrated, (policy.floor_in_effect,))]
+    floors = tuple(policy.floor_under(mode) for mode in ("strict", "balanced"))
+    trials = [each for each in trials_of(calibrated, floors) if each.floor == policy.floor_under(each.mode)]
+    return [_shown(past.under(trial), policy) for trial in trials]
 
 
 def _shown(replayed: Replayed, policy: CachePolicy) -> ShownReplay:
