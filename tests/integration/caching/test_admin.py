@@ -66,8 +66,8 @@ def test_policies_are_found_by_tenant_and_changed(ops: Client, alice: Tenant) ->
     policy = CachePolicy.objects.get(tenant=alice)
     form = {
         "semantic_mode": "balanced",
-            "floor": "0.9",
-            "balanced_floor": "0.8",
+        "floor": "0.9",
+        "balanced_floor": "0.8",
         "ttl_seconds": "60",
         "static_ttl_seconds": "60",
         "live_ttl_seconds": "0",
