@@ -12,7 +12,18 @@ from typing import assert_never
 
 from caching import metrics
 from caching.answers import StoredAnswer
-from caching.decision import Asked, Decision, Neighbour, Refuse, Serve, Step, Verifier, decide, left_to_verify
+from caching.decision import (
+    CANDIDATES,
+    Asked,
+    Decision,
+    Neighbour,
+    Refuse,
+    Serve,
+    Step,
+    Verifier,
+    decide,
+    left_to_verify,
+)
 from caching.embedding import Embedder, EmbeddingUnavailable
 from caching.exact import CacheUnavailable
 from caching.fingerprint import Fingerprints
@@ -25,9 +36,8 @@ from caching.verification import RemoteVerifier, VerifierUnavailable
 
 log = logging.getLogger(__name__)
 
-_CANDIDATES = 2
 #: Answers past their time must not take the place of fresh ones.
-_CANDIDATES_WITH_STALE = 4
+_CANDIDATES_WITH_STALE = 2 * CANDIDATES
 #: In this order.
 _PAST_THEIR_TIME: tuple[Standing, ...] = ("stale", "on_error")
 
@@ -134,12 +144,12 @@ async def recall_exact(
 
 
 def exact_hit(held: HeldAnswer, *, stale: bool = False) -> ExactHit:
-    return ExactHit(answer=held.answer, age_s=_age_of(held.answer), text_json=held.text_json, stale=stale)
+    return ExactHit(answer=held.answer, age_s=age_of(held.answer), text_json=held.text_json, stale=stale)
 
 
 def is_young(answer: StoredAnswer, max_age_s: float | None) -> bool:
     """Whether the answer is young enough for a call that takes none older than this."""
-    return max_age_s is None or _age_of(answer) <= max_age_s
+    return max_age_s is None or age_of(answer) <= max_age_s
 
 
 async def recall_similar(
@@ -174,14 +184,13 @@ async def recall_similar(
     if reason := refuses(vector):
         return SimilarRecall(outcome=SimilarMiss(reason=reason), vector=vector)
     try:
-        limit = _CANDIDATES_WITH_STALE if windows else _CANDIDATES
+        limit = _CANDIDATES_WITH_STALE if windows else CANDIDATES
         stored = await store.nearest(tenant_id, prints.scope, vector, limit=limit)
     except SemanticUnavailable as error:
         return SimilarRecall(outcome=_lost("semantic", error.reason), vector=vector)
     _found("semantic")
     young = [each for each in stored if is_young(each.answer, max_age_s)]
     by_standing = _by_standing(young, windows)
-    neighbours = [each.neighbour for usable in by_standing.values() for each in usable]
     asked = Asked(
         question=prints.text,
         rules=rules,
@@ -190,7 +199,11 @@ async def recall_similar(
         verifier=verifier_of(vector.embedder_id),
     )
     if cross_encoder is not None:
-        to_score = [each.question for each in left_to_verify(asked, neighbours)]
+        to_score = [
+            left.question
+            for usable in by_standing.values()
+            for left in left_to_verify(asked, [each.neighbour for each in usable])
+        ]
         try:
             asked = replace(asked, verifier=await cross_encoder.judge(prints.text, to_score))
         except VerifierUnavailable as error:
@@ -257,7 +270,7 @@ def _outcome(
             found = _stored_as(neighbour, stored)
             return SimilarHit(
                 answer=found.answer,
-                age_s=_age_of(found.answer),
+                age_s=age_of(found.answer),
                 similarity=min(neighbour.similarity, 1.0),
                 question=neighbour.question,
             )
@@ -275,7 +288,8 @@ def _stored_as(neighbour: Neighbour, stored: list[StoredNeighbour]) -> StoredNei
     return next(each for each in stored if each.neighbour is neighbour)
 
 
-def _age_of(answer: StoredAnswer) -> float:
+def age_of(answer: StoredAnswer) -> float:
+    """Return how many seconds ago the answer was made."""
     return max(0.0, time.time() - answer.created_at)
 
 

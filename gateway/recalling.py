@@ -140,13 +140,15 @@ def served_exact(plan: Plan, hit: ExactHit) -> ChatOutcome:
 
 def served_coalesced(plan: Plan, answer: StoredAnswer, waited_ms: float) -> ChatOutcome:
     """Serve the answer that another call was given; it was upstream's to keep this one waiting, not ours."""
-    report = CacheReport(status="hit_exact", reason="coalesced", **_place(answer, _age_of(answer)))
+    report = CacheReport(status="hit_exact", reason="coalesced", **_place(answer, recall.age_of(answer)))
     return replace(_served(plan, answer, report), upstream_ms=waited_ms)
 
 
 def served_stale(plan: Plan, answer: StoredAnswer) -> ChatOutcome:
     """Serve this question's own answer past its time."""
-    report = CacheReport(status="hit_exact", reason="stale", stale=True, **_place(answer, _age_of(answer)))
+    report = CacheReport(
+        status="hit_exact", reason="stale", stale=True, **_place(answer, recall.age_of(answer))
+    )
     return _served(plan, answer, report)
 
 
@@ -247,7 +249,3 @@ def _target_of(plan: Plan, answer: StoredAnswer) -> Target | None:
 
 def _place(answer: StoredAnswer, age_s: float) -> _Place:
     return {"entry": answer.entry, "age_s": age_s, "ttl_s": answer.stale_at - time.time()}
-
-
-def _age_of(answer: StoredAnswer) -> float:
-    return max(0.0, time.time() - answer.created_at)

@@ -188,6 +188,26 @@ async def test_a_cross_encoder_is_asked_only_of_what_may_serve(
     assert opinion.asked == []
 
 
+async def test_a_cross_encoder_scores_what_is_past_its_time_beside_what_is_fresh(
+    embedder: DictEmbedder, store: MemorySemanticStore, settings: Any
+) -> None:
+    settings.CROSS_ENCODER_STRICT = 0.9
+    now = time.time()
+    questions = ["Name France's capital", "France's capital is which city?", "The capital city of France?"]
+    for place, question in enumerate(questions):
+        fresh_until = now + 60 if place < 2 else now - 10
+        await store.add(
+            1,
+            entry(question, direction(1.0, 0.1 + place / 50), fresh_until=fresh_until, expires_at=now + 600),
+        )
+    opinion = SlowOpinion(0.5)
+    found = await similar(
+        embedder, store, cross_encoder=opinion, windows=StaleWindows(while_revalidate_s=300, on_error_s=0)
+    )
+    assert sorted(opinion.asked) == sorted(questions)
+    assert [step["verdict"] for step in found.trail] == ["verifier"] * 3
+
+
 async def test_a_lost_cross_encoder_serves_nothing_and_says_so(
     embedder: DictEmbedder, store: MemorySemanticStore
 ) -> None:
