@@ -135,7 +135,7 @@ class CachePolicy(models.Model):
     @property
     def staff_floor(self) -> float:
         """The floor of the mode, before audits."""
-        return self.balanced_floor if self.semantic_mode == self.Mode.BALANCED else self.floor
+        return self._floor_set_for(self.semantic_mode)
 
     @property
     def floor_in_effect(self) -> float:
@@ -143,8 +143,10 @@ class CachePolicy(models.Model):
 
     def floor_under(self, mode: str) -> float:
         """Return the floor that would be in effect under a mode."""
-        staff_floor = self.balanced_floor if mode == self.Mode.BALANCED else self.floor
-        return max(staff_floor, self.tuned_floor or 0.0)
+        return max(self._floor_set_for(mode), self.tuned_floor or 0.0)
+
+    def _floor_set_for(self, mode: str) -> float:
+        return self.balanced_floor if mode == self.Mode.BALANCED else self.floor
 
 
 class CacheSwitch(models.Model):
