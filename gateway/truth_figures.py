@@ -8,10 +8,10 @@ from typing import Any
 
 from caching.policy import CacheRules, SemanticMode
 from gateway.evaluation import Question, Verdict
+from gateway.freshness_figures import judge
+from gateway.freshness_figures import summary_of as summary_of_freshness
+from gateway.guard_figures import guard_costs
 from gateway.labelled_rows import Row, read_rows
-from gateway.management.commands.freshness_eval import judge
-from gateway.management.commands.freshness_eval import summary_of as summary_of_freshness
-from gateway.management.commands.guard_costs import guard_costs
 from gateway.measuring import PAIR_FIELDS, STREAM_FIELDS, Bench, summary_of_pairs, summary_of_stream
 from gateway.scene import default_rules
 
